@@ -1,0 +1,69 @@
+# make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
+# make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
+# make format | clean
+
+PYTHON ?= python3
+DEMO_VENV = .venv
+TEST_VENV = .venv-test
+SMOKE_VENV = .venv-smoke
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# TEXT reaches the demo through the environment, dollar signs and quotes as they were typed.
+ifdef TEXT
+override TEXT := $(value TEXT)
+export TEXT
+endif
+
+PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
+
+.PHONY: demo test lint unit smoke format clean
+.NOTPARALLEL:
+
+demo: $(DEMO_VENV)/.installed
+	$(DEMO_VENV)/bin/python scripts/demo.py
+
+# An old build/ would lend its files to the new install.
+$(DEMO_VENV)/.installed: $(PACKAGE)
+	test -x $(DEMO_VENV)/bin/pip || $(PYTHON) -m venv --clear $(DEMO_VENV)
+	rm -rf build
+	$(DEMO_VENV)/bin/python $(PIP_INSTALL) .
+	touch $@
+
+test: lint unit smoke
+
+lint: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/ruff check .
+	$(TEST_VENV)/bin/ruff format --check .
+	$(TEST_VENV)/bin/mypy
+
+# `pytest`, not `python -m pytest`: the latter would put this folder, and so the sources, on the path.
+unit: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/pytest
+
+# Nothing but the wheel and what it asks for.
+smoke: $(TEST_VENV)/.installed
+	$(PYTHON) -m venv --clear $(SMOKE_VENV)
+	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) dist/*.whl
+	$(SMOKE_VENV)/bin/python -m pip check
+	$(SMOKE_VENV)/bin/python -I -W error tests/smoke.py
+
+$(TEST_VENV)/.tools: pyproject.toml constraints.txt
+	test -x $(TEST_VENV)/bin/pip || $(PYTHON) -m venv --clear $(TEST_VENV)
+	$(TEST_VENV)/bin/python $(PIP_INSTALL) build
+	touch $@
+
+# pip leaves an installed package alone where the version is the same: so it goes first.
+$(TEST_VENV)/.installed: $(TEST_VENV)/.tools $(PACKAGE)
+	rm -rf dist
+	$(TEST_VENV)/bin/python -m build --outdir dist . > $(TEST_VENV)/build.log 2>&1 || { cat $(TEST_VENV)/build.log; exit 1; }
+	$(TEST_VENV)/bin/python -m pip uninstall --quiet --yes craftner_spacy
+	set -- dist/*.whl; $(TEST_VENV)/bin/python $(PIP_INSTALL) "$$1[dev]"
+	touch $@
+
+format: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/ruff check --fix .
+	$(TEST_VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

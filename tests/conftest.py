@@ -1,0 +1,48 @@
+"""Tiny models, made once a session, and a process without network.
+
+The makers are in `tiny_models`, the hub in `hub`: import them by these names.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+# Read once by huggingface_hub, when it is imported: this process never asks the hub, whatever a test does.
+# Tests that need a hub run their code in a process of its own (`hub.run_python`).
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+from tiny_models import make_tiny_model, make_tiny_roberta
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny BERT shaped like the hub's fine-tuned BioBERT. Shared: do not write into it."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "bert")
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny RoBERTa: byte-level BPE, positions that begin after the padding's. Shared."""
+    return make_tiny_roberta(tmp_path_factory.mktemp("tiny") / "roberta")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Connecting or looking up a host raises OSError; the list holds what was tried, swallowed or not."""
+    attempts: list[object] = []
+    connect = socket.socket.connect
+
+    def refuse(*address: object, **_: object) -> None:
+        attempts.append(address)
+        raise OSError(f"a test without network tried to reach {address}")
+
+    def connect_locally(self: socket.socket, address: object) -> None:
+        if self.family != getattr(socket, "AF_UNIX", None):
+            refuse(address)
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connect_locally)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_locally)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return attempts
