@@ -1,0 +1,111 @@
+"""Character spans on spaCy's tokens and on the model's words.
+
+The model finds entities as spans of characters; a `Doc` can only hold runs of whole tokens. What
+happens where the two disagree is the alignment mode:
+
+=========  ==============================================================================
+strict     the entity is placed if it begins and ends at token borders, else not
+contract   on the tokens that lie wholly inside it; not placed if there is none
+expand     on all tokens it touches
+=========  ==============================================================================
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+AlignmentMode = Literal["strict", "contract", "expand"]
+ALIGNMENT_MODES: tuple[str, ...] = get_args(AlignmentMode)
+
+
+class Entity(NamedTuple):
+    """An entity over text: start and end (half-open) in characters, label, and score in [0, 1]."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class PlacedEntity(NamedTuple):
+    """An entity and the run of tokens that holds it: first token and end (half-open)."""
+
+    start: int
+    end: int
+    entity: Entity
+
+
+def token_range(start: int, end: int, token_chars: Ints, mode: str) -> tuple[int, int] | None:
+    """The run of tokens for a span of characters.
+
+    start, end (int): the span, in characters.
+    token_chars (n_tokens, 2): start and end of each token, in characters, in order.
+    mode (str): strict, contract or expand.
+    RETURNS: first token and end, or None where the mode finds no place.
+
+    >>> tokens = np.array([[0, 7], [8, 13]])  # "SirT1ko mouse", entity "SirT1"
+    >>> [token_range(0, 5, tokens, mode) for mode in ("strict", "contract", "expand")]
+    [None, None, (0, 1)]
+    """
+    first = int(np.searchsorted(token_chars[:, 1], start, side="right"))
+    stop = int(np.searchsorted(token_chars[:, 0], end, side="left"))
+    if first >= stop:
+        return None
+    starts_inside = token_chars[first, 0] < start
+    ends_inside = token_chars[stop - 1, 1] > end
+    if mode == "strict" and (starts_inside or ends_inside):
+        return None
+    if mode == "contract":
+        first += bool(starts_inside)
+        stop -= bool(ends_inside)
+    return (first, stop) if first < stop else None
+
+
+def place_entities(
+    entities: Sequence[Entity], token_chars: Ints, mode: str
+) -> tuple[list[PlacedEntity], list[Entity]]:
+    """Place entities on tokens; where two want one token, the higher score has it.
+
+    entities: in any order, none overlapping another.
+    token_chars (n_tokens, 2): start and end of each token, in characters, in order.
+    mode (str): strict, contract or expand.
+    RETURNS: the placed ones in order of their tokens, without overlap, and the ones without a place.
+
+    >>> tokens = np.array([[0, 7], [8, 13]])
+    >>> found = [Entity(0, 5, "Protein", 0.9), Entity(5, 7, "Sequence", 0.4), Entity(8, 13, "Taxon", 0.8)]
+    >>> placed, unplaced = place_entities(found, tokens, "expand")
+    >>> [(p.start, p.end, p.entity.label) for p in placed], [e.label for e in unplaced]
+    ([(0, 1, 'Protein'), (1, 2, 'Taxon')], ['Sequence'])
+    """
+    taken = np.zeros(len(token_chars), dtype=bool)
+    placed: list[PlacedEntity] = []
+    unplaced: list[Entity] = []
+    for entity in sorted(entities, key=lambda e: (-e.score, e.start)):
+        tokens = token_range(entity.start, entity.end, token_chars, mode)
+        if tokens is None or taken[tokens[0] : tokens[1]].any():
+            unplaced.append(entity)
+        else:
+            taken[tokens[0] : tokens[1]] = True
+            placed.append(PlacedEntity(*tokens, entity))
+    return sorted(placed), sorted(unplaced)
+
+
+def exact_words(start: int, end: int, word_chars: Ints) -> tuple[int, int, bool]:
+    """The words that a span of characters touches, and whether it holds each of them whole.
+
+    start, end (int): the span, in characters.
+    word_chars (n_words, 2): start and end of each word, in characters, in order.
+    RETURNS: first word, end, and True where the span begins and ends at word borders.
+
+    >>> words = np.array([[0, 7], [8, 13]])
+    >>> exact_words(0, 5, words), exact_words(8, 13, words)
+    ((0, 1, False), (1, 2, True))
+    """
+    first = int(np.searchsorted(word_chars[:, 1], start, side="right"))
+    stop = int(np.searchsorted(word_chars[:, 0], end, side="left"))
+    if first >= stop:
+        return first, first, False
+    return first, stop, bool(word_chars[first, 0] >= start and word_chars[stop - 1, 1] <= end)

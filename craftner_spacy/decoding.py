@@ -1,0 +1,154 @@
+"""From the scores of words to entities: constrained tags, then runs of them.
+
+Tags follow the BIO scheme: ``B-x`` begins an entity, ``I-x`` goes on with it and can only follow
+``B-x`` or ``I-x``, ``O`` is outside. Two entities may touch.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class WordEntity(NamedTuple):
+    """An entity over words: first word, end (half-open), label, and score in [0, 1]."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class TagScheme:
+    """The tags of a model, in the order of its outputs, and what may follow what.
+
+    tags (tuple[str, ...]): ``O``, ``B-x`` and ``I-x``; each once.
+    labels (tuple[str, ...]): the labels, in the order of their first tag.
+    may_begin (n_tags,): tags that may stand first.
+    may_follow (n_tags, n_tags): [i, j] is true where tag j may follow tag i.
+    RAISES: ValueError if a tag is not BIO, stands twice, or an ``I-x`` has no ``B-x``.
+
+    >>> TagScheme(("O", "B-Cell", "I-Cell")).may_begin.tolist()
+    [True, True, False]
+    """
+
+    def __init__(self, tags: tuple[str, ...]) -> None:
+        parts = [tag.partition("-") for tag in tags]
+        for tag, (prefix, _, label) in zip(tags, parts, strict=True):
+            if not (tag == "O" or (prefix in ("B", "I") and label)):
+                raise ValueError(f"tag {tag!r} is not of the BIO scheme: 'O', 'B-label' or 'I-label'")
+        if len(set(tags)) != len(tags):
+            raise ValueError(f"a tag stands twice in {list(tags)}")
+        if "O" not in tags:
+            raise ValueError(f"the tag 'O' is missing in {list(tags)}")
+        for prefix, _, label in parts:
+            if prefix == "I" and f"B-{label}" not in tags:
+                raise ValueError(f"tag 'I-{label}' has no 'B-{label}' in {list(tags)}")
+        self.tags = tags
+        self.labels = tuple(dict.fromkeys(label for _, _, label in parts if label))
+        self.index = {tag: i for i, tag in enumerate(tags)}
+        self.may_begin: Bools = np.array([prefix != "I" for prefix, _, _ in parts])
+        self.may_follow: Bools = np.array(
+            [[prefix != "I" or label == before for prefix, _, label in parts] for _, _, before in parts]
+        )
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Log-probabilities over the last axis.
+
+    logits (n_words, n_tags): scores of any scale.
+    RETURNS (n_words, n_tags): each row's exponentials sum to 1.
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
+    """The most probable row of tags that the scheme allows (Viterbi).
+
+    log_probs (n_words, n_tags): log-probability of each tag at each word.
+    RETURNS (n_words,): index of each word's tag.
+
+    >>> scheme = TagScheme(("O", "B-Cell", "I-Cell"))
+    >>> best_tags(np.log([[0.6, 0.4, 1e-9], [0.1, 0.1, 0.8]]), scheme).tolist()
+    [1, 2]
+    """
+    if not len(log_probs):
+        return np.zeros(0, dtype=np.int64)
+    tags = log_probs.argmax(axis=1)
+    if scheme.may_begin[tags[0]] and scheme.may_follow[tags[:-1], tags[1:]].all():
+        return tags
+    penalty = np.where(scheme.may_follow, 0.0, -np.inf)
+    best = log_probs[0] + np.where(scheme.may_begin, 0.0, -np.inf)
+    came_from = np.zeros(log_probs.shape, dtype=np.int64)
+    for i in range(1, len(log_probs)):
+        paths = best[:, None] + penalty
+        came_from[i] = paths.argmax(axis=0)
+        best = paths.max(axis=0) + log_probs[i]
+    tags = np.zeros(len(log_probs), dtype=np.int64)
+    tags[-1] = best.argmax()
+    for i in range(len(log_probs) - 1, 0, -1):
+        tags[i - 1] = came_from[i, tags[i]]
+    return tags
+
+
+def read_entities(tags: Ints, log_probs: Floats, scheme: TagScheme) -> list[WordEntity]:
+    """The entities that a row of tags spells, with their scores.
+
+    An entity's score is the model's probability of just this entity, its words taken one by one: the
+    product of the probabilities of its words' tags, times the probability that the word behind it does
+    not go on with it.
+
+    tags (n_words,): tag indices that the scheme allows.
+    log_probs (n_words, n_tags): log-probability of each tag at each word.
+    RETURNS: entities in order, without overlap.
+
+    >>> scheme = TagScheme(("O", "B-Cell", "I-Cell"))
+    >>> probs = np.array([[0.1, 0.9, 0.0], [0.1, 0.1, 0.8], [0.5, 0.25, 0.25]])
+    >>> with np.errstate(divide="ignore"):
+    ...     [(e.start, e.end, e.label, round(e.score, 3)) for e in
+    ...      read_entities(np.array([1, 2, 0]), np.log(probs), scheme)]
+    [(0, 2, 'Cell', 0.54)]
+    """
+    begins = np.array([tag.startswith("B-") for tag in scheme.tags])
+    goes_on = np.array([tag.startswith("I-") for tag in scheme.tags])
+    starts = np.flatnonzero(begins[tags])
+    if not len(starts):
+        return []
+    stops = np.append(np.flatnonzero(~goes_on[tags]), len(tags))
+    ends = stops[np.searchsorted(stops, starts, side="right")]
+    chosen = log_probs[np.arange(len(tags)), tags]
+    summed = np.concatenate([[0.0], np.cumsum(chosen, dtype=np.float64)])
+    entities = []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        label = scheme.tags[tags[start]][2:]
+        score = float(np.exp(summed[end] - summed[start]))
+        inside = scheme.index.get(f"I-{label}")
+        if end < len(tags) and inside is not None:
+            score *= 1.0 - float(np.exp(log_probs[end, inside]))
+        entities.append(WordEntity(start, end, label, min(1.0, max(0.0, score))))
+    return entities
+
+
+def write_tags(entities: list[WordEntity], n_words: int, scheme: TagScheme) -> Ints:
+    """The row of tags that spells the entities: the inverse of `read_entities`.
+
+    entities: without overlap.
+    n_words (int): length of the row.
+    RETURNS (n_words,): tag indices.
+    RAISES: ValueError if an entity's label is none of the scheme's.
+
+    >>> write_tags([WordEntity(1, 3, "Cell", 1.0)], 4, TagScheme(("O", "B-Cell", "I-Cell"))).tolist()
+    [0, 1, 2, 0]
+    """
+    tags = np.full(n_words, scheme.index["O"], dtype=np.int64)
+    for entity in entities:
+        if entity.label not in scheme.labels:
+            raise ValueError(f"label {entity.label!r} is none of the model's: {', '.join(scheme.labels)}")
+        tags[entity.start : entity.end] = scheme.index.get(f"I-{entity.label}", scheme.index["O"])
+        tags[entity.start] = scheme.index[f"B-{entity.label}"]
+    return tags

@@ -1,0 +1,142 @@
+"""From token spans to wordpiece windows, and which window each word is read in.
+
+A document is a row of wordpieces; a word owns a run of them. Ranges are half-open and counted in
+wordpieces of one document (special pieces not included) or in words, as each docstring says.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+OVERLAP = 0.25
+"""Share of a window that repeats the one before, where a span is too long and has to be cut."""
+
+
+class Windows(NamedTuple):
+    """The windows of one document.
+
+    pieces (n_windows, 2): start and end of each window, in wordpieces.
+    owner (n_words,): index of the window in which each word is read; -1 where no window holds it.
+    """
+
+    pieces: Ints
+    owner: Ints
+
+
+def words_of_spans(span_chars: Ints, word_chars: Ints) -> Ints:
+    """Words touched by each character span. A word that straddles a border belongs to both sides.
+
+    span_chars (n_spans, 2): start and end of each span, in characters.
+    word_chars (n_words, 2): start and end of each word, in characters, in order.
+    RETURNS (n_spans, 2): first word and end of each span, in words.
+
+    >>> words = np.array([[0, 5], [6, 8], [8, 9], [10, 14]])
+    >>> words_of_spans(np.array([[0, 7], [7, 14]]), words).tolist()
+    [[0, 2], [1, 4]]
+    """
+    first = np.searchsorted(word_chars[:, 1], span_chars[:, 0], side="right")
+    end = np.searchsorted(word_chars[:, 0], span_chars[:, 1], side="left")
+    return np.stack([first, np.maximum(first, end)], axis=1)
+
+
+def cut_range(start: int, end: int, max_pieces: int) -> list[tuple[int, int]]:
+    """Cut one range of wordpieces into windows that overlap by about a quarter.
+
+    Windows are spread evenly and all have the full size, so that none is left with a stub of context.
+    A word no longer than the overlap stands whole in at least one window.
+
+    start, end (int): the range, in wordpieces.
+    max_pieces (int): size of the largest window the encoder can read, in wordpieces.
+    RETURNS: (start, end) of each window, in order.
+    RAISES: ValueError if max_pieces is below 4: windows could not overlap.
+
+    ::
+
+        start                                   end
+        |---- window 0 ----|
+                   |---- window 1 ----|
+                             |---- window 2 ----|
+
+    >>> cut_range(0, 20, 8)
+    [(0, 8), (6, 14), (12, 20)]
+    >>> cut_range(3, 9, 8)
+    [(3, 9)]
+    """
+    if max_pieces < 4:
+        raise ValueError(f"max_pieces is {max_pieces}; a window holds at least 4 wordpieces")
+    length = end - start
+    if length <= max_pieces:
+        return [(start, end)] if length > 0 else []
+    step = max_pieces - int(max_pieces * OVERLAP)
+    n_windows = 1 + -(-(length - max_pieces) // step)
+    firsts = [start + i * (length - max_pieces) // (n_windows - 1) for i in range(n_windows)]
+    return [(first, first + max_pieces) for first in firsts]
+
+
+def own_words(windows: Ints, word_pieces: Ints) -> Ints:
+    """Give each word to the window with most context on its poorer side; the earlier one in a tie.
+
+    ::
+
+        window 0  |-----------------|
+        window 1            |-----------------|
+        owner      0000000000000|1111111111111
+
+    windows (n_windows, 2): start and end, in wordpieces.
+    word_pieces (n_words, 2): start and end of each word, in wordpieces, in order.
+    RETURNS (n_words,): index of the window; -1 where a word touches none.
+
+    >>> own_words(np.array([[0, 6], [3, 9]]), np.stack([np.arange(9), np.arange(1, 10)], axis=1)).tolist()
+    [0, 0, 0, 0, 0, 1, 1, 1, 1]
+    """
+    owner = np.full(len(word_pieces), -1, dtype=np.int64)
+    best = np.full(len(word_pieces), np.iinfo(np.int64).min, dtype=np.int64)
+    firsts = np.searchsorted(word_pieces[:, 1], windows[:, 0], side="right")
+    ends = np.searchsorted(word_pieces[:, 0], windows[:, 1], side="left")
+    for i, (first, end) in enumerate(zip(firsts.tolist(), ends.tolist(), strict=True)):
+        words = slice(first, end)
+        context = np.minimum(word_pieces[words, 0] - windows[i, 0], windows[i, 1] - word_pieces[words, 1])
+        better = context > best[words]
+        owner[words][better] = i
+        best[words][better] = context[better]
+    return owner
+
+
+def make_windows(span_chars: Ints, word_chars: Ints, word_pieces: Ints, max_pieces: int) -> Windows:
+    """Windows over the wordpieces of a document, from its spans of text.
+
+    span_chars (n_spans, 2): start and end of each span, in characters; spans may overlap.
+    word_chars (n_words, 2): start and end of each word, in characters, in order.
+    word_pieces (n_words, 2): start and end of each word, in wordpieces, in order.
+    max_pieces (int): the most wordpieces the encoder reads at once, special pieces not counted.
+    RETURNS (Windows): no wordpiece of a span is left out, whatever the span's length.
+    """
+    pieces: list[tuple[int, int]] = []
+    for first, end in words_of_spans(span_chars, word_chars).tolist():
+        if first < end:
+            pieces.extend(cut_range(int(word_pieces[first, 0]), int(word_pieces[end - 1, 1]), max_pieces))
+    windows = np.array(pieces, dtype=np.int64).reshape(-1, 2)
+    return Windows(windows, own_words(windows, word_pieces))
+
+
+def batch_windows(lengths: Ints, batch_pieces: int) -> list[Ints]:
+    """Group windows of like length into batches of at most `batch_pieces`, padding included.
+
+    lengths (n_windows,): wordpieces of each window, special pieces included.
+    batch_pieces (int): the most wordpieces in one batch. A longer window is a batch alone.
+    RETURNS: indices of the windows of each batch, longest windows first.
+
+    >>> [batch.tolist() for batch in batch_windows(np.array([3, 9, 4, 8]), 18)]
+    [[1, 3], [2, 0]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches = []
+    start = 0
+    while start < len(order):
+        size = max(1, batch_pieces // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + size])
+        start += size
+    return batches

@@ -1,0 +1,89 @@
+"""From text to wordpieces, and which of them make up a word."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerFast
+
+Ints = NDArray[np.int64]
+
+_AS_ASCII = str.maketrans({"\u2212": "-"})
+"""BERT takes the minus sign for a letter, and would glue it to the gene in front (``Sam68\u2212/\u2212``)."""
+
+_SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], dtype=np.uint32)
+
+
+class Wordpieces(NamedTuple):
+    """The wordpieces of one text, without special pieces, and its words (the tokenizer's pre-tokens).
+
+    ids (n_pieces,): vocabulary ids.
+    word_pieces (n_words, 2): start and end of each word, in wordpieces, in order.
+    word_chars (n_words, 2): start and end of each word, in characters, white space trimmed.
+    """
+
+    ids: Ints
+    word_pieces: Ints
+    word_chars: Ints
+
+
+class SpecialPieces(NamedTuple):
+    """Vocabulary ids that the encoder expects around every window, and the one it is padded with."""
+
+    prefix: list[int]
+    suffix: list[int]
+    padding: int
+
+
+def special_pieces(tokenizer: PreTrainedTokenizerFast) -> SpecialPieces:
+    """What the tokenizer puts before and behind a text: ``[CLS]`` and ``[SEP]`` for BERT."""
+    encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
+    inner = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+    first, last = (inner[0], inner[-1]) if inner else (len(encoding.ids), len(encoding.ids))
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return SpecialPieces(encoding.ids[:first], encoding.ids[last + 1 :], padding)
+
+
+def split_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[Wordpieces]:
+    """Wordpieces and words of each text, whole: nothing is truncated or padded.
+
+    tokenizer: a fast tokenizer with neither truncation nor padding set.
+    texts: of any length; an empty one gives empty arrays.
+    """
+    encodings = tokenizer.backend_tokenizer.encode_batch(
+        [text.translate(_AS_ASCII) for text in texts], add_special_tokens=False
+    )
+    return [
+        _words(np.array(enc.ids, dtype=np.int64), enc.word_ids, enc.offsets, text)
+        for enc, text in zip(encodings, texts, strict=True)
+    ]
+
+
+def _words(ids: Ints, word_ids: list[int | None], offsets: list[tuple[int, int]], text: str) -> Wordpieces:
+    """Gather the pieces of each word; a word of white space alone is none."""
+    if not len(ids):
+        none = np.zeros((0, 2), dtype=np.int64)
+        return Wordpieces(ids, none, none)
+    words = np.array([-1 if word is None else word for word in word_ids], dtype=np.int64)
+    chars = np.array(offsets, dtype=np.int64)
+    starts = np.flatnonzero(np.diff(words, prepend=words[0] - 1))
+    ends = np.append(starts[1:], len(ids))
+    spans = np.stack([chars[starts, 0], chars[ends - 1, 1]], axis=1)
+    spans = _trim(spans, text)
+    kept = (spans[:, 0] < spans[:, 1]) & (words[starts] >= 0)
+    return Wordpieces(ids, np.stack([starts, ends], axis=1)[kept], spans[kept])
+
+
+def _trim(spans: Ints, text: str) -> Ints:
+    """Take white space off both ends of each span of characters."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    inked = np.flatnonzero(~np.isin(codes, _SPACES))
+    first = np.searchsorted(inked, spans[:, 0], side="left")
+    last = np.searchsorted(inked, spans[:, 1], side="left") - 1
+    blank = last < first
+    if blank.all():
+        return np.zeros_like(spans)
+    trimmed = np.stack([inked[np.minimum(first, len(inked) - 1)], inked[last] + 1], axis=1)
+    trimmed[blank] = 0
+    return trimmed
