@@ -28,7 +28,7 @@ another sense than the corpus's: `Gene` holds cellular components, `Protein` gen
 
 ## Licences and credits
 
-Weights: made by this project, CC BY 4.0. Encoder: all-MiniLM-L6-v2 by the sentence-transformers authors, from
+Weights: made by this project, MIT. Encoder: all-MiniLM-L6-v2 by the sentence-transformers authors, from
 MiniLM-L6-H384-uncased (Apache-2.0). Corpus: CRAFT, Colorado Richly Annotated Full Text (annotations
 CC BY 3.0, articles CC BY), in the IOB version of MTL-Bioinformatics-2016 (CC BY 4.0).
 """
