@@ -1,0 +1,270 @@
+"""Where models come from: hub, cache and folders; and the errors of those that cannot be used."""
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from hub import NO_NETWORK, Faults, HubServer, hub_env, run_python
+from tiny_models import HUB_TAGS, make_tiny_model
+
+from craftner_spacy.sources import find_folder, load_folder, read_tags
+
+REPO = "someone/tiny-craft"
+LOAD = """
+import spacy
+nlp = spacy.blank("en")
+model = {{"name": {name!r}, "revision": {revision!r}, "precision": "fp32"}}
+nlp.add_pipe("craft_ner", config={{"model": model}})
+"""
+PREDICT = (
+    LOAD
+    + """
+pipe = nlp.get_pipe("craft_ner")
+labels = pipe.scheme.labels
+[words] = pipe.model.predict([nlp.make_doc("mouse")])
+print(*labels, round(float(words.logits[0, 0]), 3))
+"""
+)
+FAIL = (
+    LOAD
+    + """
+try:
+    nlp("mouse")
+except {error} as err:
+    print(err)
+"""
+)
+
+
+def first_logit(folder: Path) -> float:
+    """The first tag's score of the text "mouse", straight from the library."""
+    hf_model = load_folder(folder)
+    encoding = hf_model.tokenizer("mouse", return_tensors="pt")
+    with torch.inference_mode():
+        return round(float(hf_model.transformer.eval()(**encoding).logits[0, 1, 0]), 3)
+
+
+# The hub
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "other"),
+    [
+        ("bin", "pytorch_model.bin", "model.safetensors"),
+        ("safetensors", "model.safetensors", "pytorch_model.bin"),
+    ],
+)
+def test_hub_model_loads_and_works_offline_from_the_cache(
+    kind: Literal["bin", "safetensors"], file: str, other: str, tmp_path: Path
+) -> None:
+    folder = make_tiny_model(tmp_path / "model", weights=kind, decoy=True)
+    expected = f"Cell Chemical Gene Protein Sequence Taxon {first_logit(folder)}\n"
+    code = PREDICT.format(name=REPO, revision="main")
+    with HubServer() as server:
+        server.add(REPO, folder)
+        env = hub_env(server, tmp_path)
+        assert run_python(code, env).stdout == expected
+        asked = [request.path for request in server.requests]
+        assert any(path.endswith(f"/{file}") for path in asked)
+        assert not any(path.endswith((other, "training_args.bin")) for path in asked)
+        assert not any("dmis-lab" in path for path in asked)
+    # The hub is gone now.
+    assert run_python(code, env).stdout == expected
+    offline = NO_NETWORK + code + "assert not network_attempts, network_attempts\n"
+    assert run_python(offline, env | {"HF_HUB_OFFLINE": "1"}).stdout == expected
+
+
+def test_safetensors_are_preferred_and_the_pickle_is_not_fetched(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    with HubServer() as server:
+        server.add(REPO, folder)
+        code = PREDICT.format(name=REPO, revision="main")
+        assert run_python(code, hub_env(server, tmp_path)).stdout.endswith(f" {first_logit(folder)}\n")
+        assert not any(request.path.endswith(".bin") for request in server.requests)
+
+
+def test_revision_is_pinned(tmp_path: Path) -> None:
+    old = make_tiny_model(tmp_path / "old", seed=1)
+    new = make_tiny_model(tmp_path / "new", seed=2)
+    assert first_logit(old) != first_logit(new)
+    with HubServer() as server:
+        commit = server.add(REPO, old)
+        server.add(REPO, new)
+        env = hub_env(server, tmp_path)
+        pinned = run_python(PREDICT.format(name=REPO, revision=commit), env).stdout
+        newest = run_python(PREDICT.format(name=REPO, revision="main"), env).stdout
+    assert pinned.split()[-1] == str(first_logit(old))
+    assert newest.split()[-1] == str(first_logit(new))
+
+
+@pytest.mark.parametrize(
+    ("name", "revision"), [("someone/else", "main"), (REPO, "v9")], ids=["no model", "no revision"]
+)
+def test_what_the_hub_lacks_is_named(name: str, revision: str, tiny_model: Path, tmp_path: Path) -> None:
+    with HubServer() as server:
+        server.add(REPO, tiny_model)
+        code = FAIL.format(name=name, revision=revision, error="ConnectionError")
+        said = run_python(code, hub_env(server, tmp_path)).stdout
+    assert said.startswith(f"[model] name = {name!r}, revision = {revision!r}: the hub could not give")
+    assert "nlp.to_disk()" in said
+    assert "name = 'small'" in said
+
+
+def test_unreachable_hub_is_named(tmp_path: Path) -> None:
+    with HubServer() as server:
+        env = hub_env(server, tmp_path)
+    code = FAIL.format(name="biobert", revision="main", error="ConnectionError")
+    said = run_python(code, env).stdout
+    assert said.startswith("[model] name = 'StivenLancheros/biobert-base-cased-v1.2-finetuned-ner-CRAFT")
+    assert "Check name, revision and network" in said
+    assert "nlp.to_disk()" in said
+    assert "name = 'small'" in said
+
+
+def test_hub_that_fails_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    with HubServer() as server:
+        server.add(REPO, tiny_model)
+        server.faults = Faults(status=403)
+        code = FAIL.format(name=REPO, revision="main", error="ConnectionError")
+        said = run_python(code, hub_env(server, tmp_path)).stdout
+    assert said.startswith(f"[model] name = {REPO!r}, revision = 'main': the hub could not give")
+
+
+def test_hub_repository_without_weights_is_named(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    with HubServer() as server:
+        server.add(REPO, folder)
+        code = FAIL.format(name=REPO, revision="main", error="FileNotFoundError")
+        said = run_python(code, hub_env(server, tmp_path)).stdout
+    assert "holds no model: no model.safetensors or pytorch_model.bin" in said
+
+
+# Folders and names
+
+
+def test_folder_is_found_without_network(tiny_model: Path, no_network: list[object]) -> None:
+    assert find_folder(str(tiny_model), "main") == tiny_model
+    assert load_folder(tiny_model).transformer.config.id2label == dict(enumerate(HUB_TAGS))
+    assert no_network == []
+
+
+@pytest.mark.parametrize("kept", [(), ("config.json",), ("model.safetensors",)])
+def test_folder_without_model_is_named(kept: tuple[str, ...], tiny_model: Path, tmp_path: Path) -> None:
+    for name in kept:
+        shutil.copy(tiny_model / name, tmp_path)
+    missing = {
+        (): r"no config\.json and no model\.safetensors or pytorch_model\.bin$",
+        ("config.json",): r"holds no model: no model\.safetensors or pytorch_model\.bin$",
+        ("model.safetensors",): r"holds no model: no config\.json$",
+    }[kept]
+    with pytest.raises(FileNotFoundError, match=missing):
+        find_folder(str(tmp_path), "main")
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./no-such-folder", "../no-such", "~/no-such-folder-x"])
+def test_missing_path_is_named(name: str, no_network: list[object]) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*allowed are 'small', 'biobert'"):
+        find_folder(name, "main")
+    assert no_network == []
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "big model", "owner/", "a..b", "a--b", "https://x.org/a", "größe"])
+def test_impossible_name_is_named(name: str, no_network: list[object]) -> None:
+    with pytest.raises(ValueError, match="is neither a folder nor the id of a model; allowed are 'small'"):
+        find_folder(name, "main")
+    assert no_network == []
+
+
+def test_network_is_not_asked_when_offline(no_network: list[object]) -> None:
+    with pytest.raises(ConnectionError, match=r"\[model\] name = 'someone/else'"):
+        find_folder("someone/else", "main")
+    assert no_network == []
+
+
+@pytest.mark.parametrize("kind", ["bin", "safetensors"])
+def test_weights_of_both_kinds_are_the_same(
+    kind: Literal["bin", "safetensors"], tiny_model: Path, tmp_path: Path
+) -> None:
+    assert first_logit(make_tiny_model(tmp_path, weights=kind)) == first_logit(tiny_model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"), [("safetensors", "model.safetensors"), ("bin", "pytorch_model.bin")]
+)
+@pytest.mark.parametrize("size", [0, 5, 3000])
+def test_truncated_weights_are_named(
+    kind: Literal["bin", "safetensors"], file: str, size: int, tmp_path: Path
+) -> None:
+    make_tiny_model(tmp_path, weights=kind)
+    content = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(content[:size])
+    with pytest.raises(OSError, match="the model's files are damaged or do not belong together"):
+        load_folder(tmp_path)
+
+
+def test_weights_of_another_size_are_named(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path / "a")
+    make_tiny_model(tmp_path / "b", labels=("O", "B-Cell", "I-Cell"))
+    shutil.copy(tmp_path / "b" / "config.json", tmp_path / "a")
+    with pytest.raises(OSError, match="damaged or do not belong together"):
+        load_folder(tmp_path / "a")
+
+
+# Labels
+
+
+def test_nameless_labels_are_refused(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, labels=("LABEL_0", "LABEL_1"))
+    with pytest.raises(
+        ValueError, match=r"labels have no names: LABEL_0, LABEL_1\. Name them in the id2label"
+    ):
+        load_folder(tmp_path)
+    assert read_tags(load_folder(tmp_path, ["Cell"]).transformer.config.id2label).labels == ("Cell",)
+
+
+@pytest.mark.parametrize("label", ["<script>alert(1)</script>", "a\nb", "x\x1b[31m", "{{7*7}}"])
+def test_hostile_labels_are_refused(label: str, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, labels=("O", f"B-{label}"))
+    with pytest.raises(ValueError, match="has characters other than letters, digits, space") as caught:
+        load_folder(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_labels_that_are_not_bio_are_refused(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, labels=("NEGATIVE", "POSITIVE"))
+    with pytest.raises(ValueError, match="tag 'NEGATIVE' is not of the BIO scheme"):
+        load_folder(tmp_path)
+
+
+def test_craft_labels_are_spelt_our_way_and_others_stay() -> None:
+    assert read_tags(dict(enumerate(HUB_TAGS))).tags == tuple(tag.replace("GENE", "Gene") for tag in HUB_TAGS)
+    upper = {i: tag[:2] + tag[2:].upper() for i, tag in enumerate(HUB_TAGS)}
+    expected = ("Cell", "Chemical", "Gene", "Protein", "Sequence", "Taxon")
+    assert read_tags(upper).labels == expected
+    assert read_tags({0: "O", 1: "B-GENE", 2: "I-GENE"}).labels == ("GENE",)
+
+
+@pytest.mark.parametrize("architecture", ["encoder", "masked-lm"])
+def test_encoder_is_refused_for_prediction_and_taken_for_training(
+    architecture: Literal["encoder", "masked-lm"], tmp_path: Path
+) -> None:
+    make_tiny_model(tmp_path, architecture=architecture)
+    with pytest.raises(ValueError, match=r"labels have no names|an encoder without a token classifier"):
+        load_folder(tmp_path)
+    hf_model = load_folder(tmp_path, ["Taxon", "Cell"])
+    tags = read_tags(hf_model.transformer.config.id2label).tags
+    assert tags == ("B-Cell", "B-Taxon", "I-Cell", "I-Taxon", "O")
+    assert tuple(hf_model.transformer.classifier.weight.shape) == (5, 32)
+
+
+def test_encoder_with_named_labels_is_still_refused(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path / "tagger")
+    make_tiny_model(tmp_path / "encoder", architecture="encoder")
+    shutil.copy(tmp_path / "tagger" / "config.json", tmp_path / "encoder")
+    with pytest.raises(ValueError, match="holds an encoder without a token classifier: train it first"):
+        load_folder(tmp_path / "encoder")
