@@ -17,7 +17,8 @@ A token classifier (6 layers, 384 wide, uncased) for the six entity types of the
 `configs/small.cfg`: fine-tuned from all-MiniLM-L6-v2 on the training split of CRAFT, its labels projected on
 the true text of the articles; windows of consecutive sentences of up to 100 tokens, 8 in a batch, {epochs}
 epochs, Adam (0.9, 0.999, 1e-8), peak learning rate 3e-4 with a linear warm-up and decay, each tensor's
-gradient clipped at 1.0, seed 42, bf16 autocast. The weights of the last step are shipped, in fp16; no figure below chose them.
+gradient clipped at 1.0, seed 42, bf16 autocast. The weights of the last step are shipped, in
+fp16; no figure below chose them.
 """
 
 TAIL = """
