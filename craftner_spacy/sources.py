@@ -78,11 +78,18 @@ def _fetch(hub_id: str, revision: str) -> Path:
     except (OSError, HFValidationError) as err:
         raise ConnectionError(
             f"[model] name = {hub_id!r}, revision = {revision!r}: the hub could not give this model, and the "
-            f"cache does not hold it ({type(err).__name__}: {str(err).strip().splitlines()[0]}). Check name, "
+            f"cache does not hold it ({_root_cause(err)}). Check name, "
             "revision and network; or fetch the model where there is a network, save the pipeline with "
             "nlp.to_disk() and load that; or use name = 'small', which needs no network."
         ) from err
     return folder
+
+
+def _root_cause(err: BaseException) -> str:
+    """What went wrong first: the hub's client wraps the server's answer in a remark on its cache."""
+    while err.__cause__ is not None:
+        err = err.__cause__
+    return f"{type(err).__name__}: {next(iter(str(err).strip().splitlines()), 'no reason given')}"
 
 
 def _has_weights(folder: Path) -> bool:

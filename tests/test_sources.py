@@ -131,6 +131,7 @@ def test_hub_that_fails_is_named(tiny_model: Path, tmp_path: Path) -> None:
         code = FAIL.format(name=REPO, revision="main", error="ConnectionError")
         said = run_python(code, hub_env(server, tmp_path)).stdout
     assert said.startswith(f"[model] name = {REPO!r}, revision = 'main': the hub could not give")
+    assert "403" in said
 
 
 def test_hub_repository_without_weights_is_named(tmp_path: Path) -> None:
