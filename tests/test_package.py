@@ -21,6 +21,7 @@ PACKAGE = Path(craftner_spacy.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.name != "__main__")
 REGISTRIES = {
     "spacy_architectures": registry.architectures,
+    "spacy_augmenters": registry.augmenters,
     "spacy_displacy_colors": registry.displacy_colors,
     "spacy_readers": registry.readers,
     "spacy_scorers": registry.scorers,
