@@ -271,7 +271,7 @@ class CraftNER(TrainablePipe):
         RETURNS: the loss, and for each document the gradient of its logits (n_words, n_tags).
         RAISES: ValueError if an entity's label is none of the model's.
         """
-        gold = [self._gold_tags(eg, words.chars) for eg, words in zip(examples, scores, strict=True)]
+        gold = [self._gold(eg, words.chars) for eg, words in zip(examples, scores, strict=True)]
         n_words = max(1, sum(int((tags >= 0).sum()) for tags in gold))
         loss = 0.0
         gradients = []
@@ -285,29 +285,11 @@ class CraftNER(TrainablePipe):
             gradients.append(gradient / np.float32(n_words))
         return loss, gradients
 
-    def _gold_tags(self, example: Example, word_chars: Ints) -> Ints:
-        """Tag of each word (n_words,); -1 where it is missing: no annotation, or an entity ends inside."""
-        reference = example.reference
-        if example.predicted.text != reference.text:
-            raise ValueError(
-                f"{self.name}: predicted and reference text of an example differ: {reference.text[:60]!r}"
-            )
-        if not reference.has_annotation("ENT_IOB"):
-            return np.full(len(word_chars), -1, dtype=np.int64)
-        entities, missing = [], []
-        for ent in reference.ents:
-            first, end, exact = exact_words(ent.start_char, ent.end_char, word_chars)
-            if exact:
-                entities.append(WordEntity(first, end, ent.label_, 1.0))
-            else:
-                missing.append((first, end))
-        for token in reference:
-            if token.ent_iob == 0 and not token.text.isspace():
-                missing.append(exact_words(token.idx, token.idx + len(token), word_chars)[:2])
-        tags = write_tags(entities, len(word_chars), self.scheme)
-        for first, end in missing:
-            tags[first:end] = -1
-        return tags
+    def _gold(self, example: Example, word_chars: Ints) -> Ints:
+        if example.predicted.text != example.reference.text:
+            start = example.reference.text[:60]
+            raise ValueError(f"{self.name}: predicted and reference text of an example differ: {start!r}")
+        return gold_tags(example.reference, word_chars, self.scheme)
 
     def initialize(
         self,
@@ -338,9 +320,7 @@ class CraftNER(TrainablePipe):
         while batch := list(islice(stream, 64)):
             self._ensure_loaded()
             words = self.model.predict([eg.predicted for eg in batch])
-            n = sum(
-                int((self._gold_tags(eg, w.chars) >= 0).sum()) for eg, w in zip(batch, words, strict=True)
-            )
+            n = sum(int((self._gold(eg, w.chars) >= 0).sum()) for eg, w in zip(batch, words, strict=True))
             loss += self.get_loss(batch, words)[0] * n
             n_words += n
         scores["ents_loss"] = loss / n_words if n_words else None
@@ -373,6 +353,33 @@ class CraftNER(TrainablePipe):
     def _ensure_loaded(self) -> None:
         if not shim_of(self.model).is_loaded:
             load(self.model)
+
+
+def gold_tags(doc: Doc, word_chars: Ints, scheme: TagScheme) -> Ints:
+    """The tags of a model's words by the annotation of a Doc.
+
+    doc (Doc): its tokens need not be the model's words.
+    word_chars (n_words, 2): start and end of each word, in characters of the Doc.
+    RETURNS (n_words,): index of each word's tag; -1 where it is missing: the tokens are not annotated, or an
+        entity begins or ends inside the word.
+    RAISES: ValueError if an entity's label is none of the scheme's.
+    """
+    if not doc.has_annotation("ENT_IOB"):
+        return np.full(len(word_chars), -1, dtype=np.int64)
+    entities, missing = [], []
+    for ent in doc.ents:
+        first, end, exact = exact_words(ent.start_char, ent.end_char, word_chars)
+        if exact:
+            entities.append(WordEntity(first, end, ent.label_, 1.0))
+        else:
+            missing.append((first, end))
+    for token in doc:
+        if token.ent_iob == 0 and not token.text.isspace():
+            missing.append(exact_words(token.idx, token.idx + len(token), word_chars)[:2])
+    tags = write_tags(entities, len(word_chars), scheme)
+    for first, end in missing:
+        tags[first:end] = -1
+    return tags
 
 
 def _span_group(

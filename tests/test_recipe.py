@@ -1,0 +1,197 @@
+"""The small model's recipe: scripts multitask, neighbours and small_model, on corpora of a few sentences."""
+
+import random
+from pathlib import Path
+
+import multitask
+import neighbours
+import numpy as np
+import pytest
+import small_model
+import spacy
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from multitask import MAIN_TASK, Network, Passage, Settings, bio_scheme, cut, new_classifier, plan, train
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+from tiny_models import make_tiny_model
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from craftner_spacy.corpus import Sentence, iob_doc
+
+CRAFT = [
+    Sentence(("mouse", "Pax6", "in", "the", "retina"), ("B-Taxon", "B-Protein", "O", "O", "O")),
+    Sentence(("calcium", "in", "stem", "cells"), ("B-Chemical", "O", "B-Cell", "I-Cell")),
+    Sentence(("the", "membrane", "of", "an", "exon"), ("O", "B-Gene", "O", "O", "B-Sequence")),
+]
+OTHER = [
+    Sentence(("Kinase", "binding"), ("B-GENE", "O")),
+    Sentence(("rat", "liver", "antibody"), ("B-ORGANISM", "O", "B-GENE")),
+]
+SETTINGS = Settings(
+    {MAIN_TASK: 60, "other": 60}, 3, learning_rate=3e-3, shortest=2, longest=8, batch_pieces=30
+)
+
+
+def passage(lengths: list[int]) -> Passage:
+    ends = np.cumsum(lengths)
+    targets = np.zeros((len(lengths), 3), dtype=np.float16)
+    return Passage(np.arange(sum(lengths)), np.stack([ends - lengths, ends], axis=1), targets)
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    return make_tiny_model(tmp_path / "encoder", architecture="encoder", lowercase=True, max_positions=64)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    for name, sentences in {"train": CRAFT, "iob/train": CRAFT, "neighbours/other": OTHER}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        DocBin(docs=[iob_doc(Vocab(), sentences, "1")] * 3).to_disk(folder / f"{name}.spacy")
+    return folder
+
+
+@given(st.lists(st.integers(1, 12), max_size=60), st.integers(1, 10), st.integers(0, 20), st.integers())
+def test_windows_hold_every_word_once_and_are_no_longer_than_allowed(
+    lengths: list[int], shortest: int, more: int, seed: int
+) -> None:
+    windows = cut(0, passage(lengths), shortest, shortest + more, random.Random(seed))
+    assert [word for _, first, end in windows for word in range(first, end)] == list(range(len(lengths)))
+    for _, first, end in windows:
+        assert end - first == 1 or sum(lengths[first:end]) <= shortest + more
+
+
+def test_a_plan_reads_each_word_once_a_pass_and_is_the_same_for_the_same_seed() -> None:
+    passages = {MAIN_TASK: [passage([1, 2, 3] * 20)], "other": [passage([2] * 30), passage([1])]}
+    batches = plan(passages, SETTINGS)
+    for task, n in SETTINGS.passes.items():
+        read = [
+            (window.passage, word)
+            for batch in batches
+            if batch.task == task
+            for window in batch.windows
+            for word in range(window.first, window.end)
+        ]
+        words = [(i, word) for i, p in enumerate(passages[task]) for word in range(len(p.word_pieces))]
+        assert sorted(read) == sorted(words * n)
+    assert plan(passages, SETTINGS) == batches
+    assert plan(passages, SETTINGS._replace(seed=4)) != batches
+
+
+def prepared(
+    encoder: Path, corpus: Path, seed: int = 3
+) -> tuple[Network, PreTrainedTokenizerFast, dict[str, list[Passage]]]:
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    other = corpus / "neighbours" / "other.spacy"
+    passages = {
+        MAIN_TASK: multitask.read_passages(corpus / "train.spacy", tokenizer, small_model.SCHEME),
+        "other": multitask.read_passages(other, tokenizer, bio_scheme(multitask.read_labels(other))),
+    }
+    torch.manual_seed(seed)
+    network = Network(new_classifier(encoder, small_model.SCHEME), {MAIN_TASK: 13, "other": 5})
+    return network, tokenizer, passages
+
+
+def test_training_learns_each_task(encoder: Path, corpus: Path, tmp_path: Path) -> None:
+    network, tokenizer, passages = prepared(encoder, corpus)
+
+    def losses() -> dict[str, float]:
+        found = {}
+        for task, of_task in passages.items():
+            windows = [w for i, p in enumerate(of_task) for w in cut(i, p, 64, 64, random.Random(0))]
+            special = multitask.special_pieces(tokenizer)
+            inputs, places, targets = multitask.collate(windows, of_task, special, 62)
+            with torch.no_grad():
+                found[task] = float(multitask.loss_of(network.eval()(inputs, places, task), targets))
+        return found
+
+    before = losses()
+    train(network, tokenizer, passages, SETTINGS, tmp_path / "checkpoint.pt")
+    after = losses()
+    assert after[MAIN_TASK] < 0.6 * before[MAIN_TASK]
+    assert after["other"] < 0.6 * before["other"]
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been_stopped(
+    encoder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, tokenizer, passages = prepared(encoder, corpus)
+    train(whole, tokenizer, passages, SETTINGS, tmp_path / "whole.pt", every=5)
+
+    keep = multitask._keep
+
+    def keep_and_stop(*args: object) -> None:
+        keep(*args)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    stopped, _, _ = prepared(encoder, corpus)
+    with monkeypatch.context() as patch:
+        patch.setattr(multitask, "_keep", keep_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(stopped, tokenizer, passages, SETTINGS, tmp_path / "half.pt", every=5)
+    with pytest.raises(ValueError, match="windows of 2 to 63 wordpieces: 1 to 62 fit"):
+        train(stopped, tokenizer, passages, SETTINGS._replace(longest=63), tmp_path / "half.pt")
+    with pytest.raises(ValueError, match="of other settings"):
+        train(stopped, tokenizer, passages, SETTINGS._replace(seed=9), tmp_path / "half.pt")
+    resumed, _, _ = prepared(encoder, corpus, seed=8)
+    train(resumed, tokenizer, passages, SETTINGS, tmp_path / "half.pt", every=5)
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(weights, resumed.state_dict()[name]), name
+
+
+def test_the_recipe_makes_a_model_for_the_component(encoder: Path, corpus: Path, tmp_path: Path) -> None:
+    transfer, teacher, labels, student = (tmp_path / n for n in ("transfer", "teacher", "labels", "student"))
+    small_model.transfer(str(encoder), corpus, transfer, seed=1)
+    small_model.teach(transfer, corpus, teacher, seed=1)
+    small_model.label(teacher, corpus, labels)
+    assert sorted(path.name for path in labels.iterdir()) == [
+        "iob-train.npy",
+        "neighbours-other.npy",
+        "train.npy",
+    ]
+    probs = np.load(labels / "train.npy")
+    assert probs.shape == (3 * 14, 13)
+    assert probs.sum(axis=1) == pytest.approx(1, abs=0.01)
+    small_model.distill(transfer, corpus, student, [labels, labels], seed=1)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("craft_ner", config={"model": {"name": str(student)}})
+    assert isinstance(nlp("mouse Pax6 in the retina").ents, tuple)
+    assert set(nlp.get_pipe("craft_ner").labels) == set(small_model.LABELS)  # type: ignore[attr-defined]
+
+
+def test_targets_are_the_teachers_and_where_there_is_a_tag_half_its_own() -> None:
+    tagged = passage([1, 1])
+    tagged.targets[0, 1] = 1
+    taught = np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], dtype=np.float16)
+    [found] = small_model._taught([tagged], taught)
+    assert found.targets == pytest.approx(np.array([[0.25, 0.625, 0.125], [0.1, 0.2, 0.7]]), abs=1e-3)
+    with pytest.raises(ValueError, match="the labels are of 1 words, the corpus has 2"):
+        list(small_model._taught([tagged], taught[:1]))
+
+
+def test_neighbours_are_read_without_sentences_that_craft_holds_out(tmp_path: Path) -> None:
+    craft, folder = tmp_path / "craft", tmp_path / "mtl"
+    for path, text in {
+        craft / "devel.tsv": "Pax6\tB-GGP\n+/-\tO\nmice\tB-Taxon\n",
+        craft / "test.tsv": "Never\tO\nseen\tO\n",
+        folder / "One-IOB" / "train.tsv": "Pax\tB-GENE\n6\tI-GENE\nmice\tO\n\nIt\tO\nbinds\tO\nRas\tI-GENE\n",
+        folder / "Two-IOBES" / "test.tsv": "B\tB-CELL\nlymphoid\tI-CELL\ncells\tE-CELL\nRas\tS-GENE\n",
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    neighbours.main(folder, craft, tmp_path / "out", tmp_path / "counts.json")
+
+    def read(name: str) -> list[Doc]:
+        return list(DocBin().from_disk(tmp_path / "out" / name).get_docs(Vocab()))
+
+    assert [[(e.text, e.label_) for e in doc.ents] for doc in read("One.spacy")] == [[("Ras", "GENE")]]
+    assert [doc.text.strip() for doc in read("One.spacy")] == ["It binds Ras"]
+    assert [(e.text, e.label_) for doc in read("Two.spacy") for e in doc.ents] == [
+        ("B lymphoid cells", "CELL"),
+        ("Ras", "GENE"),
+    ]
+    assert '"sentences_dropped": 1' in (tmp_path / "counts.json").read_text()
