@@ -24,11 +24,9 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from craftner_spacy.craft_ner import gold_tags
 from craftner_spacy.decoding import TagScheme
 from craftner_spacy.model import has_bf16_units
-from craftner_spacy.windows import batch_windows, cut_range, own_words
 from craftner_spacy.wordpieces import SpecialPieces, special_pieces, split_texts
 
 Ints = NDArray[np.int64]
-Targets = NDArray[np.float16]
 
 MAIN_TASK = "craft"
 
@@ -38,12 +36,12 @@ class Passage(NamedTuple):
 
     ids (n_pieces,): vocabulary ids, without special pieces.
     word_pieces (n_words, 2): start and end of each word, in wordpieces.
-    targets (n_words, n_tags): probability of each tag; a row of zeros where nothing is known.
+    tags (n_words,): index of each word's tag; -1 where it is not known.
     """
 
     ids: Ints
     word_pieces: Ints
-    targets: Targets
+    tags: Ints
 
 
 class Window(NamedTuple):
@@ -83,20 +81,14 @@ class Settings(NamedTuple):
     batch_pieces: int = 1300
 
 
-def read_passages(
-    path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme, with_tags: bool = True
-) -> list[Passage]:
-    """Make a passage of each Doc of a ``.spacy`` file, its entities as the targets if `with_tags`."""
+def read_passages(path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme) -> list[Passage]:
+    """Make a passage of each Doc of a ``.spacy`` file, its entities as the tags."""
     docs = list(DocBin().from_disk(path).get_docs(Vocab()))
-    passages = []
-    for doc, pieces in zip(docs, split_texts(tokenizer, [doc.text for doc in docs]), strict=True):
-        targets = np.zeros((len(pieces.word_chars), len(scheme.tags)), dtype=np.float16)
-        if with_tags:
-            tags = gold_tags(doc, pieces.word_chars, scheme)
-            known = np.flatnonzero(tags >= 0)
-            targets[known, tags[known]] = 1
-        passages.append(Passage(pieces.ids, pieces.word_pieces, targets))
-    return passages
+    texts = split_texts(tokenizer, [doc.text for doc in docs])
+    return [
+        Passage(text.ids, text.word_pieces, gold_tags(doc, text.word_chars, scheme))
+        for doc, text in zip(docs, texts, strict=True)
+    ]
 
 
 def read_labels(path: Path) -> list[str]:
@@ -112,14 +104,13 @@ def bio_scheme(labels: Iterable[str]) -> TagScheme:
 class Network(nn.Module):
     """A Hugging Face token classifier for the main task, and a linear classifier for each of the others."""
 
-    def __init__(self, main: Any, n_tags: Mapping[str, int]) -> None:
+    def __init__(self, main: Any, others: Mapping[str, TagScheme]) -> None:
         super().__init__()
         self.main = main
         size, spread = main.config.hidden_size, main.config.initializer_range
-        self.others = nn.ModuleDict(
-            {task: nn.Linear(size, n) for task, n in n_tags.items() if task != MAIN_TASK}
-        )
-        for layer in self.others.values():
+        self.others = nn.ModuleDict()
+        for task, scheme in others.items():
+            self.others[task] = layer = nn.Linear(size, len(scheme.tags))
             nn.init.normal_(layer.weight, std=spread)
             nn.init.zeros_(layer.bias)
 
@@ -207,39 +198,30 @@ def _batch(
 def collate(
     windows: Sequence[Window], passages: Sequence[Passage], special: SpecialPieces, max_pieces: int
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """What `Network` takes, and the targets (n_words, n_tags), for the words of the windows in order.
+    """What `Network` takes, and the tags (n_words,), for the words of the windows in order.
 
     Of a window that the encoder cannot read at once (one endless word) the first `max_pieces` are read.
     """
-    rows, places, targets = [], [], []
+    rows, places, tags = [], [], []
     for window in windows:
         passage = passages[window.passage]
         pieces = passage.word_pieces[window.first : window.end]
         start, end = int(pieces[0, 0]), min(int(pieces[-1, 1]), int(pieces[0, 0]) + max_pieces)
         rows.append([*special.prefix, *passage.ids[start:end].tolist(), *special.suffix])
         places.append(pieces[:, 0] - start + len(special.prefix))
-        targets.append(passage.targets[window.first : window.end])
+        tags.append(passage.tags[window.first : window.end])
     width = max(map(len, rows))
     flat = np.concatenate([row * width + at for row, at in enumerate(places)])
-    return _pad(rows, special.padding), torch.from_numpy(flat), torch.from_numpy(np.concatenate(targets))
-
-
-def _pad(rows: Sequence[Sequence[int]], padding: int) -> dict[str, torch.Tensor]:
-    width = max(map(len, rows))
-    ids = torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows])
+    ids = torch.tensor([[*row, *[special.padding] * (width - len(row))] for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    return {"input_ids": ids, "attention_mask": mask}
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    return inputs, torch.from_numpy(flat), torch.from_numpy(np.concatenate(tags))
 
 
-def _autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16_units(device.type))
-
-
-def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy to the targets, mean over the words of which something is known."""
-    known = targets.sum(dim=1) > 0
-    log_probs = torch.log_softmax(logits.float(), dim=1)
-    return -(targets.float() * log_probs).sum() / known.sum().clamp(min=1)
+def loss_of(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy, mean over the words whose tag is known; 0 if there is none."""
+    loss = nn.functional.cross_entropy(logits.float(), tags, ignore_index=-1, reduction="sum")
+    return loss / (tags >= 0).sum().clamp(min=1)
 
 
 def train(
@@ -271,17 +253,18 @@ def train(
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
     scheduler = get_scheduler("linear", optimizer, int(settings.warmup * len(batches)), len(batches))
     device = network.main.device
+    in_bf16 = has_bf16_units(device.type)
     key = json.dumps([settings._asdict(), len(batches)], sort_keys=True)
     step = _resume(checkpoint, key, network, optimizer, scheduler)
     network.train()
     mean_loss = 0.0
     with tqdm(total=len(batches), initial=step, unit="step", mininterval=5) as bar:
         for task, windows in batches[step:]:
-            inputs, places, targets = collate(windows, passages[task], special, max_pieces)
+            inputs, places, tags = collate(windows, passages[task], special, max_pieces)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-            with _autocast(device):
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=in_bf16):
                 logits = network(inputs, places.to(device), task)
-            loss = loss_of(logits, targets.to(device))
+            loss = loss_of(logits, tags.to(device))
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
@@ -294,29 +277,6 @@ def train(
             if step % every == 0:
                 _keep(checkpoint, key, step, network, optimizer, scheduler)
     checkpoint.unlink(missing_ok=True)
-
-
-def predict(network: Any, tokenizer: PreTrainedTokenizerFast, passage: Passage, window: int = 224) -> Targets:
-    """Probability of each tag for each word, (n_words, n_tags), read in windows that overlap.
-
-    network: a Hugging Face token classifier.
-    window (int): wordpieces in a window.
-    """
-    special = special_pieces(tokenizer)
-    windows = np.array(cut_range(0, len(passage.ids), window)).reshape(-1, 2)
-    owner = own_words(windows, passage.word_pieces)
-    found = np.zeros((len(owner), network.config.num_labels), dtype=np.float16)
-    network.eval()
-    for batch in batch_windows(windows[:, 1] - windows[:, 0], 16 * window):
-        rows = [[*special.prefix, *passage.ids[a:b].tolist(), *special.suffix] for a, b in windows[batch]]
-        inputs = _pad(rows, special.padding)
-        with torch.inference_mode(), _autocast(network.device):
-            logits = network(**{name: tensor.to(network.device) for name, tensor in inputs.items()}).logits
-        probs = torch.softmax(logits.float(), dim=-1).cpu().numpy()
-        for row, i in enumerate(batch):
-            words = np.flatnonzero(owner == i)
-            found[words] = probs[row, passage.word_pieces[words, 0] - windows[i, 0] + len(special.prefix)]
-    return found
 
 
 def _keep(checkpoint: Path, key: str, step: int, network: Network, optimizer: Any, scheduler: Any) -> None:

@@ -1,16 +1,14 @@
-"""The recipe of the small model, step by step: transfer, teachers, their labels, the student.
+"""The recipe of the small model, step by step: transfer, fine-tuning with several seeds, their average.
 
 transfer   one pass over neighbouring corpora together with CRAFT, a classifier for each over one encoder
-teach      CRAFT alone, from there: a teacher; several, with different seeds
-label      what a teacher says of each word of all corpora
-distill    a student learns what the teachers say together, and CRAFT's own tags: the small model
+finetune   CRAFT alone, from there; with several seeds
+average    the mean of their weights: the small model
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import srsly
 import torch
 import typer
@@ -19,26 +17,22 @@ from multitask import (
     Network,
     Passage,
     Settings,
-    Targets,
     bio_scheme,
     new_classifier,
-    predict,
     read_labels,
     read_passages,
     train,
 )
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 from wasabi import msg
 
+from craftner_spacy.decoding import TagScheme
 from craftner_spacy.labels import LABELS
-from craftner_spacy.sources import find_folder, load_folder
+from craftner_spacy.sources import find_folder, load_folder, save_folder
 
 SCHEME = bio_scheme(LABELS)
 # The corpus's own text is folded to ASCII, real articles are not: both are read.
 CRAFT_FILES = ("train.spacy", "iob/train.spacy")
-# Of the target of a word that CRAFT has a tag for, the share that the teachers have.
-TEACHERS_SHARE = 0.5
 
 app = typer.Typer(pretty_exceptions_enable=False)
 Model = Annotated[Path, typer.Argument(help="a folder in Hugging Face's layout", exists=True)]
@@ -51,53 +45,34 @@ def transfer(encoder: str, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
     """Train ENCODER, a hub id or a folder, on the neighbouring corpora and on CRAFT together."""
     start = find_folder(encoder, "main")
     tokenizer = load_folder(start, LABELS).tokenizer
-    passages = {
-        path.stem: read_passages(path, tokenizer, bio_scheme(read_labels(path)))
-        for path in neighbours(corpus)
-    }
+    files = neighbours(corpus)
+    schemes = {file.stem: bio_scheme(read_labels(file)) for file in files}
+    passages = {file.stem: read_passages(file, tokenizer, schemes[file.stem]) for file in files}
     passages[MAIN_TASK] = craft(corpus, tokenizer)
-    _fit(
-        encoder, tokenizer, passages, Settings({task: 1 for task in passages}, seed, learning_rate=3e-4), out
-    )
+    settings = Settings(dict.fromkeys(passages, 1), seed, learning_rate=3e-4)
+    _fit(start, tokenizer, passages, schemes, settings, out)
 
 
 @app.command()
-def teach(start: Model, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
-    """Train the model START on CRAFT alone; write the teacher to OUT."""
+def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
+    """Train the model START on CRAFT alone."""
     tokenizer = load_folder(start, LABELS).tokenizer
     passages = {MAIN_TASK: craft(corpus, tokenizer)}
-    _fit(start, tokenizer, passages, Settings({MAIN_TASK: 3}, seed, learning_rate=2e-4), out)
+    _fit(start, tokenizer, passages, {}, Settings({MAIN_TASK: 3}, seed, learning_rate=2e-4), out)
 
 
 @app.command()
-def label(teacher: Model, corpus: Corpus, out: Path) -> None:
-    """Write TEACHER's probabilities for each word of each corpus to OUT; files there are left alone."""
-    loaded = load_folder(teacher)
-    out.mkdir(parents=True, exist_ok=True)
-    for file in _files(corpus):
-        target = _labels_file(out, corpus, file)
-        if not target.exists():
-            passages = read_passages(file, loaded.tokenizer, SCHEME, with_tags=False)
-            rows = [
-                predict(loaded.transformer, loaded.tokenizer, p) for p in tqdm(passages, desc=target.stem)
-            ]
-            new = target.with_suffix(".new.npy")
-            np.save(new, np.concatenate(rows))
-            new.replace(target)
+def average(out: Path, models: list[Path]) -> None:
+    """Write the mean of the weights of MODELS, all fine-tuned from one start, to OUT.
 
-
-@app.command()
-def distill(start: Model, corpus: Corpus, out: Path, labels: list[Path], seed: Seed = 1) -> None:
-    """Train START on what the teachers of the folders LABELS say, averaged, and on CRAFT's own tags."""
-    tokenizer = load_folder(start, LABELS).tokenizer
-    passages: dict[str, list[Passage]] = {MAIN_TASK: [], "neighbours": []}
-    for file in _files(corpus):
-        taught = np.mean([np.load(_labels_file(folder, corpus, file)) for folder in labels], axis=0)
-        of_craft = file in _craft_files(corpus)
-        task = MAIN_TASK if of_craft else "neighbours"
-        passages[task] += list(_taught(read_passages(file, tokenizer, SCHEME, with_tags=of_craft), taught))
-    settings = Settings({MAIN_TASK: 4, "neighbours": 2}, seed, learning_rate=3e-4)
-    _fit(start, tokenizer, passages, settings, out)
+    One model for the computation of one, and nearly as good as all of them together ("model soups":
+    Wortsman et al. 2022, arXiv 2203.05482).
+    """
+    loaded = [load_folder(model) for model in models]
+    weights = [hf_model.transformer.state_dict() for hf_model in loaded]
+    mean = {name: torch.stack([w[name] for w in weights]).mean(dim=0) for name in weights[0]}
+    loaded[0].transformer.load_state_dict(mean)
+    save_folder(loaded[0], out, torch.float32)
 
 
 def neighbours(corpus: Path) -> list[Path]:
@@ -110,37 +85,14 @@ def neighbours(corpus: Path) -> list[Path]:
 
 def craft(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> list[Passage]:
     """The training split of CRAFT, in both of its texts."""
-    return [p for file in _craft_files(corpus) for p in read_passages(file, tokenizer, SCHEME)]
-
-
-def _craft_files(corpus: Path) -> list[Path]:
-    return [corpus / name for name in CRAFT_FILES]
-
-
-def _files(corpus: Path) -> list[Path]:
-    return [*_craft_files(corpus), *neighbours(corpus)]
-
-
-def _labels_file(folder: Path, corpus: Path, file: Path) -> Path:
-    return folder / ("-".join(file.relative_to(corpus).with_suffix("").parts) + ".npy")
-
-
-def _taught(passages: list[Passage], taught: Targets) -> Iterator[Passage]:
-    """Passages whose targets are the teachers', and, where there is a tag, the tag's and the teachers'."""
-    firsts = np.cumsum([0, *(len(passage.word_pieces) for passage in passages)])
-    if firsts[-1] != len(taught):
-        raise ValueError(f"the labels are of {len(taught)} words, the corpus has {firsts[-1]}: label it anew")
-    for passage, first in zip(passages, firsts[:-1], strict=True):
-        theirs = taught[first : first + len(passage.word_pieces)]
-        known = passage.targets.any(axis=1, keepdims=True)
-        both = TEACHERS_SHARE * theirs + (1 - TEACHERS_SHARE) * passage.targets
-        yield passage._replace(targets=np.where(known, both, theirs).astype(np.float16))
+    return [p for name in CRAFT_FILES for p in read_passages(corpus / name, tokenizer, SCHEME)]
 
 
 def _fit(
     start: Path,
     tokenizer: PreTrainedTokenizerFast,
     passages: Mapping[str, list[Passage]],
+    others: Mapping[str, TagScheme],
     settings: Settings,
     out: Path,
 ) -> None:
@@ -151,8 +103,7 @@ def _fit(
         return
     torch.manual_seed(settings.seed)
     model = new_classifier(start, SCHEME)
-    n_tags = {task: of_task[0].targets.shape[1] for task, of_task in passages.items()}
-    train(Network(model, n_tags), tokenizer, passages, settings, out / "checkpoint.pt")
+    train(Network(model, others), tokenizer, passages, settings, out / "checkpoint.pt")
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     srsly.write_json(done, record)

@@ -16,7 +16,7 @@ from thinc.api import Adam, fix_random_seed
 from tiny_models import make_tiny_model
 
 from craftner_spacy.alignment import Entity
-from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.craft_ner import CraftNER, gold_tags
 from craftner_spacy.model import shim_of
 
 Found = list[tuple[str, str]]
@@ -446,13 +446,12 @@ def test_classifier_that_knows_the_labels_is_kept(tiny_model: Path) -> None:
     assert (weights(nlp)["classifier.weight"] == before["classifier.weight"]).all()
 
 
-def gold_tags(nlp: Language, words: list[str], spaces: list[bool], tags: list[str]) -> list[str | None]:
+def gold(nlp: Language, words: list[str], spaces: list[bool], tags: list[str]) -> list[str | None]:
     reference = Doc(nlp.vocab, words=words, spaces=spaces, ents=tags)
     pipe = component(nlp)
-    predicted = nlp.make_doc(reference.text)
     scheme = pipe.scheme
-    [scores] = pipe.model.predict([predicted])
-    found = pipe._gold_tags(Example(predicted, reference), scores.chars)
+    [scores] = pipe.model.predict([nlp.make_doc(reference.text)])
+    found = gold_tags(reference, scores.chars, scheme)
     return [None if tag < 0 else scheme.tags[tag] for tag in found.tolist()]
 
 
@@ -460,24 +459,23 @@ def test_gold_that_ends_inside_a_word_is_missing(tiny_model: Path) -> None:
     nlp = make_nlp(tiny_model)
     words, spaces = ["In", "mouse", "SirT1", "ko", "cells"], [True, True, False, True, False]
     tags = ["O", "B-Taxon", "B-Protein", "O", "B-Cell"]
-    assert gold_tags(nlp, words, spaces, tags) == ["O", "B-Taxon", None, "B-Cell"]
+    assert gold(nlp, words, spaces, tags) == ["O", "B-Taxon", None, "B-Cell"]
     whole = ["O", "B-Taxon", "B-Protein", "I-Protein", "B-Cell"]
-    assert gold_tags(nlp, words, spaces, whole) == ["O", "B-Taxon", "B-Protein", "B-Cell"]
+    assert gold(nlp, words, spaces, whole) == ["O", "B-Taxon", "B-Protein", "B-Cell"]
 
 
 def test_gold_without_annotation_is_missing(tiny_model: Path) -> None:
     nlp = make_nlp(tiny_model)
     words, spaces = ["In", "mouse", "cells"], [True, True, False]
-    assert gold_tags(nlp, words, spaces, ["", "B-Taxon", "O"]) == [None, "B-Taxon", "O"]
-    example = Example(nlp.make_doc("In mouse"), nlp.make_doc("In mouse"))
-    found = component(nlp)._gold_tags(example, np.array([[0, 2], [3, 8]]))
+    assert gold(nlp, words, spaces, ["", "B-Taxon", "O"]) == [None, "B-Taxon", "O"]
+    found = gold_tags(nlp.make_doc("In mouse"), np.array([[0, 2], [3, 8]]), component(nlp).scheme)
     assert found.tolist() == [-1, -1]
 
 
 def test_gold_label_unknown_to_the_model_is_named(tiny_model: Path) -> None:
     nlp = make_nlp(tiny_model)
     with pytest.raises(ValueError, match="label 'Disease' is none of the model's: Cell, Chemical"):
-        gold_tags(nlp, ["mouse"], [False], ["B-Disease"])
+        gold(nlp, ["mouse"], [False], ["B-Disease"])
 
 
 def test_update_of_empty_documents_changes_nothing(tiny_model: Path) -> None:

@@ -1,9 +1,23 @@
+import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-from craftner_spacy.evaluation import character_scores, craft_score, seqeval_scores
+from craftner_spacy.evaluation import (
+    ERROR_CLASSES,
+    Scored,
+    calibration_error,
+    character_scores,
+    craft_score,
+    error_classes,
+    f1_interval,
+    label_table,
+    reliability,
+    scored_entities,
+    scores_by_threshold,
+    seqeval_scores,
+)
 
 WORDS = ["Fox9", "-", "/", "-", "mice", "lack", "B", "cells", "."]
 GOLD = [(0, 1, "Protein"), (1, 4, "Sequence"), (4, 5, "Taxon"), (6, 8, "Cell")]
@@ -65,3 +79,65 @@ def test_an_entity_on_a_larger_token_is_not_exact() -> None:
     assert seqeval_scores([example])["f1"] == 0.0
     assert craft_score([example])["ents_f"] == 0.0
     assert character_scores([example])["f1"] == 0.0
+
+
+def test_each_error_is_of_one_class() -> None:
+    gold = [(0, 1, "Protein"), (1, 4, "Sequence"), (4, 5, "Taxon"), (5, 6, "Gene"), (6, 8, "Cell")]
+    predicted = [(0, 1, "Gene"), (1, 3, "Sequence"), (4, 5, "Taxon"), (7, 8, "Taxon"), (8, 9, "Chemical")]
+    counts = error_classes([make_example(predicted, gold)])
+    assert {label: [kind for kind in ERROR_CLASSES if row[kind]] for label, row in counts.items()} == {
+        "Protein": ["type"],
+        "Sequence": ["boundary"],
+        "Taxon": ["correct"],
+        "Gene": ["missed"],
+        "Cell": ["boundary and type"],
+        "Chemical": ["spurious"],
+    }
+    assert sum(sum(row.values()) for row in counts.values()) == 6
+
+
+def test_a_gold_entity_is_paired_once() -> None:
+    counts = error_classes([make_example([(6, 7, "Cell"), (7, 8, "Cell")], [(6, 8, "Cell")])])
+    assert counts["Cell"]["boundary"] == counts["Cell"]["spurious"] == 1
+    assert counts["Cell"]["missed"] == 0
+
+
+def test_the_interval_holds_the_f1_and_is_a_point_where_articles_are_alike() -> None:
+    alike = [make_example([(0, 1, "Protein")])] * 5
+    assert f1_interval(alike) == pytest.approx((0.4, 0.4))
+    mixed = [make_example(GOLD), make_example([(0, 1, "Protein")]), make_example([])]
+    low, high = f1_interval(mixed, seed=1)
+    assert low < character_scores(mixed)["f1"] < high
+    assert f1_interval(mixed, seed=1) == (low, high)
+
+
+def test_scores_are_taken_from_the_spans() -> None:
+    example = make_example([(0, 1, "Protein"), (4, 5, "Cell")])
+    doc = example.predicted
+    doc.spans["craft_ner"] = SpanGroup(doc, spans=list(doc.ents), attrs={"scores": [0.9, 0.6]})
+    scored = scored_entities([example])
+    assert scored.scores.tolist() == [0.9, 0.6]
+    assert scored.right.tolist() == [True, False]
+    assert scored.n_gold == len(GOLD)
+    assert scores_by_threshold(scored, [0.0, 0.7, 0.95]) == [
+        {"threshold": 0.0, "precision": 0.5, "recall": 0.25, "f1": pytest.approx(1 / 3)},
+        {"threshold": 0.7, "precision": 1.0, "recall": 0.25, "f1": pytest.approx(0.4)},
+        {"threshold": 0.95, "precision": 1.0, "recall": 0.0, "f1": 0.0},
+    ]
+
+
+def test_scores_that_are_frequencies_have_no_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(size=20000)
+    right = rng.uniform(size=20000) < scores
+    assert calibration_error(Scored(scores, right, 1)) < 0.02
+    assert calibration_error(Scored(scores, right | (rng.uniform(size=20000) < 0.5), 1)) > 0.2
+    assert sum(row["n"] for row in reliability(Scored(np.array([0.0, 1.0]), right[:2], 1))) == 2
+
+
+def test_the_label_table_counts_tokens() -> None:
+    table = label_table([make_example([(0, 1, "Gene"), (1, 4, "Sequence"), (8, 9, "Gene")])])
+    assert table["Protein"] == {"Cell": 0, "Gene": 1, "Protein": 0, "Sequence": 0, "Taxon": 0, "O": 0}
+    assert table["Sequence"]["Sequence"] == 3
+    assert table["Cell"]["O"] == 2
+    assert table["O"] == {"Cell": 0, "Gene": 1, "Protein": 0, "Sequence": 0, "Taxon": 0, "O": 1}
