@@ -14,6 +14,7 @@ override TEXT := $(value TEXT)
 export TEXT
 endif
 
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
 .PHONY: demo test lint unit smoke format clean
@@ -40,10 +41,18 @@ lint: $(TEST_VENV)/.installed
 unit: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest
 
-# Nothing but the wheel and what it asks for.
+# Nothing but the wheel, a packaged pipeline, and what these ask for.
 smoke: $(TEST_VENV)/.installed
 	$(PYTHON) -m venv --clear $(SMOKE_VENV)
 	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) dist/*.whl
+	$(SMOKE_VENV)/bin/python -m pip check
+	$(TEST_VENV)/bin/python scripts/assemble.py small $(TEST_VENV)/pipeline --package-name craft_ner_sm \
+		--version $(VERSION) --metrics metrics/small.json
+	rm -rf $(TEST_VENV)/packages && mkdir $(TEST_VENV)/packages
+	$(TEST_VENV)/bin/python -m spacy package $(TEST_VENV)/pipeline $(TEST_VENV)/packages \
+		--name craft_ner_sm --version $(VERSION) --build wheel > $(TEST_VENV)/package.log 2>&1 \
+		|| { cat $(TEST_VENV)/package.log; exit 1; }
+	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) $(TEST_VENV)/packages/*/dist/*.whl
 	$(SMOKE_VENV)/bin/python -m pip check
 	$(SMOKE_VENV)/bin/python -I -W error tests/smoke.py
 

@@ -34,6 +34,8 @@ def main(
     the best does not change.
     """
     articles = read(model, devel)
+    if len(articles) < 2:
+        msg.fail(f"{devel} holds {len(articles)} articles: at least 2 are needed to fit and to check", exits=1)
     temperature = fit(articles)
     # Each article by the temperature of the others: what the fit is worth on articles it has not seen.
     held_out = [fit(articles[:i] + articles[i + 1 :]) for i in range(len(articles))]

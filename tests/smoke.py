@@ -1,10 +1,12 @@
-"""What a user gets from the wheel alone, with no network: `make smoke` runs this in an environment that has
-nothing but the package and its dependencies.
+"""What a user gets from the wheels alone, with no network: `make smoke` runs this in an environment that has
+nothing but the package, the packaged pipeline and their dependencies.
 """
 
 import sys
 
 import spacy
+
+TEXT = "Sam68 is expressed in mouse spermatocytes."
 
 
 def refuse_network(event: str, args: tuple[object, ...]) -> None:
@@ -14,15 +16,19 @@ def refuse_network(event: str, args: tuple[object, ...]) -> None:
 
 
 def main() -> None:
-    """Annotate one sentence with the default settings and check the kinds of entity found."""
+    """Annotate one sentence by the component's defaults and by the package, and check the entities found."""
     sys.addaudithook(refuse_network)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("craft_ner")
-    doc = nlp("Sam68 is expressed in mouse spermatocytes.")
-    found = {ent.label_: ent.text for ent in doc.ents}
-    missing = {"Protein", "Taxon", "Cell"} - found.keys()
-    if missing:
+    blank = spacy.blank("en")
+    blank.add_pipe("craft_ner")
+    packaged = spacy.load("en_craft_ner_sm")
+    found = [(ent.text, ent.label_) for ent in blank(TEXT).ents]
+    if {label for _, label in found} != {"Protein", "Taxon", "Cell"}:
         sys.exit(f"smoke: expected Protein, Taxon and Cell entities, got {found}")
+    if [(ent.text, ent.label_) for ent in packaged(TEXT).ents] != found:
+        sys.exit(f"smoke: the packaged pipeline does not find the same as the component: {found}")
+    for key in ("license", "sources", "performance", "requirements"):
+        if not packaged.meta.get(key):
+            sys.exit(f"smoke: meta.json of the packaged pipeline has no {key}")
     print(f"smoke: {found}")
 
 

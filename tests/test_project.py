@@ -1,0 +1,250 @@
+"""The project: its file, its configs, and its commands one after the other on a corpus of a few sentences."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import assemble
+import calibrate
+import convert
+import document
+import evaluate
+import export
+import pytest
+import spacy
+import srsly
+import visualize
+from spacy.cli.train import train
+from spacy.tokens import DocBin
+from spacy.util import load_config
+from tiny_models import make_tiny_model
+from weasel.util.config import load_project_config
+
+from craftner_spacy.labels import DISPLACY_COLORS
+
+ROOT = Path(__file__).parent.parent
+PROJECT = load_project_config(ROOT)
+COMMANDS: dict[str, dict[str, Any]] = {command["name"]: command for command in PROJECT["commands"]}
+CONFIGS = ("biobert", "small")
+
+IOB = """\
+Genes\tO
+of\tO
+{n}\tO
+mice\tB-Taxon
+.\tO
+
+Pax6\tB-GGP
+binds\tO
+beta-actin\tB-GGP
+in\tO
+mouse\tB-Taxon
+retinal\tB-CL
+cells\tI-CL
+.\tO
+
+The\tO
+exon\tB-SO
+of\tO
+a\tO
+nuclear\tB-GO
+kinase\tB-CHEBI
+.\tO
+"""
+ARTICLE = "Genes of {n} mice.\n\nPax6 binds β-actin in mouse retinal cells. The exon of a nuclear kinase."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project's folder with an encoder and a converted corpus: two articles a split."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "iob").mkdir()
+    (folder / "articles").mkdir()
+    for i, split in enumerate(convert.SPLITS):
+        numbers = (2 * i, 2 * i + 1)
+        text = "\n".join(IOB.format(n=n) for n in numbers)
+        (folder / "iob" / f"{split}.tsv").write_text(text, encoding="utf8")
+        for n in numbers:
+            (folder / "articles" / f"{n}.txt").write_text(ARTICLE.format(n=n), encoding="utf8")
+    make_tiny_model(folder / "encoder", architecture="encoder", lowercase=True)
+    convert.main(folder / "iob", folder / "articles", folder / "corpus", folder / "convert.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Path:
+    """The pipeline that `configs/small.cfg` trains for some steps."""
+    fine_tune(folder, "small")
+    return folder / "small" / "model-last"
+
+
+def fine_tune(folder: Path, config: str) -> None:
+    overrides = {
+        "paths.encoder": str(folder / "encoder"),
+        # All splits and both texts, to be learned by heart.
+        "paths.train": str(folder / "corpus"),
+        "paths.dev": str(folder / "corpus" / "devel.spacy"),
+        "training.max_steps": 200,
+        "training.eval_frequency": 100,
+        "training.optimizer.learn_rate.initial_rate": 5e-3,
+        "training.optimizer.learn_rate.warmup_steps": 0,
+        "training.optimizer.learn_rate.total_steps": 220,
+    }
+    train(ROOT / "configs" / f"{config}.cfg", folder / config, overrides=overrides)
+
+
+def test_convert_places_everything_on_the_true_text(folder: Path) -> None:
+    counts = srsly.read_json(folder / "convert.json")
+    for split in convert.SPLITS:
+        assert counts[split]["sentences"] == counts[split]["sentences_placed"] == 6
+        assert counts[split]["entities"] == counts[split]["entities_placed"] == 16
+    doc, _ = DocBin().from_disk(folder / "corpus" / "devel.spacy").get_docs(spacy.blank("en").vocab)
+    assert "β-actin" in [ent.text for ent in doc.ents]
+
+
+def test_convert_says_what_has_no_place(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "0.txt").write_text(ARTICLE.format(n=0).replace("exon", "intron"), encoding="utf8")
+    for n in range(1, 6):
+        (tmp_path / f"{n}.txt").write_text(ARTICLE.format(n=n), encoding="utf8")
+    with pytest.raises(SystemExit) as stop:
+        convert.main(folder / "iob", tmp_path, tmp_path / "corpus")
+    assert stop.value.code == 1
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_training_shows_the_columns_of_the_card(
+    folder: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine_tune(folder, config)
+    shown = capsys.readouterr().out
+    assert re.search(r"LOSS CRAFT\S+ +ENTS_LOSS +ENTS_P +ENTS_R +ENTS_F +ENTS_ACC", shown), shown
+    steps = [row.split()[1] for row in shown.splitlines() if re.match(r" *\d+ +\d+ ", row)]
+    assert steps == ["0", "100", "200"]
+
+
+def test_biobert_is_fine_tuned_as_its_card_says() -> None:
+    config = load_config(ROOT / "configs" / "biobert.cfg")
+    training, optimizer = config["training"], config["training"]["optimizer"]
+    assert config["paths"]["encoder"] == "dmis-lab/biobert-base-cased-v1.2"
+    assert config["system"]["seed"] == 42
+    assert training["batcher"] == {"@batchers": "spacy.batch_by_sequence.v1", "size": 8}
+    assert config["corpora"]["train"]["max_tokens"] == 0
+    assert (optimizer["@optimizers"], optimizer["L2"]) == ("Adam.v1", 0.0)
+    assert (optimizer["beta1"], optimizer["beta2"], optimizer["eps"]) == (0.9, 0.999, 1e-8)
+    rate = optimizer["learn_rate"]
+    assert (rate["@schedules"], rate["initial_rate"], rate["warmup_steps"]) == ("warmup_linear.v1", 3e-5, 0)
+    # The card's 1,360 steps an epoch, four of them.
+    assert training["max_steps"] == rate["total_steps"] == 4 * 1360
+    assert training["eval_frequency"] == 1360
+
+
+def test_from_the_trained_pipeline_to_a_packaged_one_and_its_papers(trained: Path, folder: Path) -> None:
+    shipped, metrics = folder / "shipped", folder / "measured"
+    calibrate.main(
+        trained / "craft_ner" / "model",
+        folder / "corpus" / "iob" / "devel.spacy",
+        folder / "calibrated",
+        folder / "calibration.json",
+    )
+    export.main(folder / "calibrated", shipped)
+    assert not any(str(folder) in path.read_text(encoding="utf8") for path in shipped.glob("*.json"))
+
+    evaluate.main(str(shipped), folder / "corpus", metrics)
+    report = srsly.read_json(metrics.with_suffix(".json"))
+    for split in ("devel", "test"):
+        words = report["splits"][split]["corpus_words"]
+        assert words["f1"] == pytest.approx(1.0), "200 steps learn eight entities by heart"
+        assert words["accuracy"] == pytest.approx(1.0)
+        assert report["splits"][split]["raw_articles"]["f1"] == pytest.approx(1.0)
+    assert "| " + " | ".join(evaluate.COLUMNS) in metrics.with_suffix(".md").read_text(encoding="utf8")
+
+    assemble.main(
+        str(shipped),
+        folder / "assembled",
+        package_name="craft_ner_sm",
+        version="9.8.7",
+        metrics=metrics.with_suffix(".json"),
+    )
+    before = spacy.blank("en")
+    before.add_pipe("craft_ner", config={"model": {"name": str(shipped)}})
+    after = spacy.load(folder / "assembled")
+    text = ARTICLE.format(n=7)
+    assert after(text).to_json()["ents"] == before(text).to_json()["ents"] != []
+    assert (after.meta["version"], after.meta["license"]) == ("9.8.7", "MIT")
+    assert after.meta["labels"]["craft_ner"] == sorted(after.get_pipe("craft_ner").labels)  # type: ignore[attr-defined]
+    assert after.meta["performance"]["splits"]["test"]["corpus_words"]["f1"] == pytest.approx(1.0)
+    assert str(folder) not in (folder / "assembled" / "config.cfg").read_text(encoding="utf8")
+
+    visualize.main(folder / "assembled", folder / "corpus" / "devel.spacy", folder / "page.html", n=1)
+    page = (folder / "page.html").read_text(encoding="utf8")
+    assert page.count("<mark") >= visualize.MIN_ENTITIES
+    assert all(
+        color in DISPLACY_COLORS.values() for color in re.findall(r"mark [^>]*background: (#\w+)", page)
+    )
+
+
+def test_calibration_changes_scores_and_no_entity(trained: Path, folder: Path) -> None:
+    model, devel = trained / "craft_ner" / "model", folder / "corpus" / "iob" / "devel.spacy"
+    calibrate.main(model, devel, folder / "again", folder / "again.json")
+    fitted = srsly.read_json(folder / "again.json")
+    found = []
+    for name in (model, folder / "again"):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("craft_ner", config={"model": {"name": str(name)}})
+        found.append(nlp(ARTICLE.format(n=3)))
+    plain, fit = found
+    assert plain.to_json()["ents"] == fit.to_json()["ents"]
+    # What is found in this corpus is right, so the sharpest temperature fits best.
+    assert fitted["temperature"] == calibrate.TEMPERATURES[0]
+    scores = [doc.spans["craft_ner"].attrs["scores"] for doc in found]
+    assert all(high > low for low, high in zip(*scores, strict=True))
+
+
+def test_the_papers_hold_the_measured_figures(trained: Path, folder: Path) -> None:
+    evaluate.main(str(trained), folder / "corpus", folder / "figures")
+    srsly.write_json(folder / "temperature.json", {"temperature": 1.25})
+    card, readme, picture = (folder / name for name in ("CARD.md", "READ.md", "docs/scores.png"))
+    marks = ("<!-- measured: by document -->\n", "<!-- end of measured -->")
+    readme.write_text(f"before\n{marks[0]}former\n{marks[1]}\nafter\n", encoding="utf8")
+    for _ in range(2):
+        document.main(folder / "figures.json", folder / "temperature.json", card, readme, picture)
+        text = readme.read_text(encoding="utf8")
+        assert text.startswith(f"before\n{marks[0]}| model |")
+        assert text.endswith(f"{marks[1]}\nafter\n")
+        assert "former" not in text
+        assert "| **`small`** | devel | 100.0 | 100.0 | 100.0 | 100.0 | 100.0 |" in text
+    assert "temperature (1.25)" in card.read_text(encoding="utf8")
+    assert "| Protein | GGP |" in card.read_text(encoding="utf8")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    readme.write_text("no marks", encoding="utf8")
+    with pytest.raises(SystemExit):
+        document.main(folder / "figures.json", folder / "temperature.json", card, readme, picture)
+
+
+def test_workflows_name_commands_and_each_has_help() -> None:
+    for name, steps in PROJECT["workflows"].items():
+        assert set(steps) <= set(COMMANDS), name
+    assert all(command["help"] for command in COMMANDS.values())
+    assert {"convert", "debug-data", "train", "evaluate", "package", "visualize", "clean"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"clean"}))
+def test_commands_depend_on_their_scripts_and_configs(name: str) -> None:
+    command = COMMANDS[name]
+    used = set(re.findall(r"(?:scripts|configs|benchmarks)/\S+\.(?:py|cfg)", " ".join(command["script"])))
+    assert used <= set(command["deps"])
+    assert all((ROOT / path).is_file() for path in used)
+
+
+def test_variables_name_the_other_recipe() -> None:
+    project = load_project_config(ROOT, overrides={"vars.model": "biobert", "vars.package": "craft_ner_trf"})
+    [package] = [command for command in project["commands"] if command["name"] == "package"]
+    assert "biobert training/craft_ner_trf --package-name craft_ner_trf" in package["script"][0]
+    assert set(assemble.PACKAGES) == {"craft_ner_sm", "craft_ner_trf"}
+
+
+def test_assets_have_checksums_and_a_public_source_of_a_fixed_version() -> None:
+    assert len(PROJECT["assets"]) > 67
+    for asset in PROJECT["assets"]:
+        assert re.fullmatch(r"[0-9a-f]{32}", asset["checksum"]), asset["dest"]
+        assert re.search(r"/[0-9a-f]{40}/", asset["url"]), asset["dest"]
