@@ -53,13 +53,14 @@ MARKS = re.compile(r"(<!-- measured: .*? -->\n).*?(<!-- end of measured -->)", f
 def main(
     metrics: Annotated[Path, typer.Argument(help="evaluate's JSON of the shipped weights", exists=True)],
     calibration: Annotated[Path, typer.Argument(help="calibrate's JSON", exists=True)],
+    steps: Annotated[Path, typer.Argument(help="compare's table of the recipe's steps", exists=True)],
     card: Path = Path("craftner_spacy/small/MODEL_CARD.md"),
     readme: Path = Path("README.md"),
     picture: Path = Path("docs/scores.png"),
 ) -> None:
     """Rewrite CARD, the marked part of README, and PICTURE."""
     report, fitted = srsly.read_json(metrics), srsly.read_json(calibration)
-    card.write_text(model_card(report, fitted), encoding="utf8")
+    card.write_text(model_card(report, fitted, steps.read_text(encoding="utf8")), encoding="utf8")
     text = readme.read_text(encoding="utf8")
     if not MARKS.search(text):
         msg.fail(f"{readme} has no part between the marks of the measured figures", exits=1)
@@ -67,9 +68,10 @@ def main(
     draw(report, picture)
 
 
-def model_card(report: dict[str, Any], fitted: dict[str, Any]) -> str:
-    """The card: recipe, figures, labels, credits."""
-    return HEAD.format(temperature=fitted["temperature"]) + measured(report) + glossary() + TAIL
+def model_card(report: dict[str, Any], fitted: dict[str, Any], steps: str) -> str:
+    """The card: recipe, figures of the model and of the steps that made it, labels, credits."""
+    by_step = f"\nWhat each step of the recipe gives, over words:\n\n{steps}"
+    return HEAD.format(temperature=fitted["temperature"]) + measured(report) + by_step + glossary() + TAIL
 
 
 def with_figures(readme: str, report: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import assemble
 import calibrate
+import compare
 import convert
 import document
 import evaluate
@@ -203,11 +205,13 @@ def test_calibration_changes_scores_and_no_entity(trained: Path, folder: Path) -
 def test_the_papers_hold_the_measured_figures(trained: Path, folder: Path) -> None:
     evaluate.main(str(trained), folder / "corpus", folder / "figures")
     srsly.write_json(folder / "temperature.json", {"temperature": 1.25})
+    (folder / "steps.md").write_text("| model | figures |\n", encoding="utf8")
+    papers = [folder / name for name in ("figures.json", "temperature.json", "steps.md")]
     card, readme, picture = (folder / name for name in ("CARD.md", "READ.md", "docs/scores.png"))
     marks = ("<!-- measured: by document -->\n", "<!-- end of measured -->")
     readme.write_text(f"before\n{marks[0]}former\n{marks[1]}\nafter\n", encoding="utf8")
     for _ in range(2):
-        document.main(folder / "figures.json", folder / "temperature.json", card, readme, picture)
+        document.main(*papers, card, readme, picture)
         text = readme.read_text(encoding="utf8")
         assert text.startswith(f"before\n{marks[0]}| model |")
         assert text.endswith(f"{marks[1]}\nafter\n")
@@ -218,7 +222,20 @@ def test_the_papers_hold_the_measured_figures(trained: Path, folder: Path) -> No
     assert picture.read_bytes().startswith(b"\x89PNG")
     readme.write_text("no marks", encoding="utf8")
     with pytest.raises(SystemExit):
-        document.main(folder / "figures.json", folder / "temperature.json", card, readme, picture)
+        document.main(*papers, card, readme, picture)
+
+
+def test_steps_and_seeds_are_compared(trained: Path, folder: Path) -> None:
+    for name in ("first", "tuned-1", "tuned-2"):
+        copytree(trained / "craft_ner" / "model", folder / name)
+    compare.main(
+        folder / "corpus", [folder / name for name in ("first", "tuned-1", "tuned-2")], folder / "steps"
+    )
+    report = srsly.read_json(folder / "steps.json")
+    assert report["first"] == report["tuned-1"] == report["tuned-2"]
+    assert report["first"]["test"]["protein_f1"] == pytest.approx(1.0)
+    last = (folder / "steps.md").read_text(encoding="utf8").splitlines()[-1]
+    assert last.startswith("| tuned, mean of 2 seeds | 100.00 ± 0.00 |")
 
 
 def test_workflows_name_commands_and_each_has_help() -> None:
