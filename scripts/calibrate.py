@@ -35,9 +35,7 @@ def main(
     """
     articles = read(model, devel)
     if len(articles) < 2:
-        msg.fail(
-            f"{devel} holds {len(articles)} articles: fit and check need at least 2", exits=1
-        )
+        msg.fail(f"{devel} holds {len(articles)} articles: fit and check need at least 2", exits=1)
     temperature = fit(articles)
     # Each article by the temperature of the others: what the fit is worth on articles it has not seen.
     held_out = [fit(articles[:i] + articles[i + 1 :]) for i in range(len(articles))]

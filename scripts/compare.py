@@ -41,7 +41,7 @@ def measure(model: Path, corpus: Path) -> Figures:
 
 
 def seeds(report: dict[str, Figures]) -> dict[str, list[Figures]]:
-    """The models of one step that differ in their seed alone, by the step's name; single ones are left out."""
+    """The models of one step that differ in their seed alone, by the step's name; single ones left out."""
     steps: dict[str, list[Figures]] = {}
     for name, figures in report.items():
         step, _, seed = name.rpartition("-")
