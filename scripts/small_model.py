@@ -58,7 +58,7 @@ def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
     """Train the model START on CRAFT alone."""
     tokenizer = load_folder(start, LABELS).tokenizer
     passages = {MAIN_TASK: craft(corpus, tokenizer)}
-    _fit(start, tokenizer, passages, {}, Settings({MAIN_TASK: 3}, seed, learning_rate=2e-4), out)
+    _fit(start, tokenizer, passages, {}, Settings({MAIN_TASK: 2}, seed, learning_rate=2e-4), out)
 
 
 @app.command()
