@@ -437,6 +437,36 @@ def test_same_seed_gives_the_same_weights(tiny_encoder: Path) -> None:
     assert (first["classifier.weight"] != start["classifier.weight"]).all()
 
 
+def test_frozen_is_not_trained(trained: Path) -> None:
+    nlp = spacy.load(trained)
+    nlp.add_pipe("tagger")
+    batch = [
+        Example.from_dict(nlp.make_doc(eg.text), {"tags": ["X"] * len(eg.predicted)}) for eg in examples(nlp)
+    ]
+    nlp.get_pipe("tagger").initialize(lambda: batch, nlp=nlp)  # type: ignore[attr-defined]
+    before = weights(nlp)
+    losses = nlp.update(batch, sgd=Adam(0.1), exclude=["craft_ner"])
+    assert losses.keys() == {"tagger"}
+    assert all((weights(nlp)[name] == before[name]).all() for name in before)
+
+
+def test_resumed_training_goes_on_from_what_was_learned(trained: Path) -> None:
+    nlp = spacy.load(trained)
+    before = nlp.evaluate(examples(nlp))["ents_loss"]
+    optimizer = nlp.resume_training(sgd=Adam(5e-4))
+    for _ in range(10):
+        losses = nlp.update(examples(nlp), sgd=optimizer)
+    assert losses["craft_ner"] < 0.3
+    assert nlp.evaluate(examples(nlp))["ents_loss"] < before
+
+
+def test_a_trained_pipeline_keeps_its_classifier_when_sourced(trained: Path) -> None:
+    source = spacy.load(trained)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("craft_ner", source=source)
+    assert [ents(nlp(text)) for text in TEXTS] == GOLD
+
+
 def test_classifier_that_knows_the_labels_is_kept(tiny_model: Path) -> None:
     nlp = make_nlp(tiny_model)
     nlp("mouse")

@@ -1,0 +1,100 @@
+"""The Thinc model: pooling, precision, spans."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.util import registry
+
+from craftner_spacy import model as model_module
+from craftner_spacy.model import TokenClassifier, _pool, _unpool, forward, has_bf16_units, load, shim_of
+
+TEXT = "The kinase in mouse brain was expressed in stem cells of yeast with receptor and calcium in water"
+
+
+def make_model(folder: Path, window: int = 128, stride: int = 96, precision: str = "fp32") -> Any:
+    get_spans = registry.get("span_getters", "spacy-transformers.strided_spans.v1")(window, stride)
+    model = TokenClassifier(str(folder), get_spans, "main", "first", precision)
+    load(model)
+    return model
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean", "max"])
+def test_gradients_of_words_reach_their_pieces(pooling: str) -> None:
+    rng = np.random.default_rng(0)
+    flat = rng.normal(size=(7, 3)).astype(np.float32)
+    pieces = np.array([[0, 1], [1, 4], [5, 7]])
+    gradient = rng.normal(size=(3, 3)).astype(np.float32)
+    found = np.zeros_like(flat)
+    _unpool(flat, found, pieces, gradient, pooling)
+    step = 1e-2
+    for place in np.ndindex(*flat.shape):
+        up, down = flat.copy(), flat.copy()
+        up[place] += step
+        down[place] -= step
+        slope = ((_pool(up, pieces, pooling) - _pool(down, pieces, pooling)) * gradient).sum() / (2 * step)
+        assert found[place] == pytest.approx(slope, abs=1e-3)
+
+
+def test_the_gradient_of_the_logits_reaches_the_network(tiny_model: Path) -> None:
+    model = make_model(tiny_model, window=5, stride=3)
+    network = shim_of(model)._hfmodel.transformer
+    [words], backprop = forward(model, [spacy.blank("en")(TEXT)], is_train=True)
+    backprop([np.ones_like(words.logits)])
+    # Each word's scores have the bias once, however many windows hold the word.
+    assert network.classifier.bias.grad.numpy() == pytest.approx(len(words.logits))
+
+
+def test_spans_decide_what_is_read_at_once(tiny_model: Path) -> None:
+    doc = spacy.blank("en")(TEXT)
+    wide, narrow, also_wide = (
+        make_model(tiny_model, window, stride).predict([doc])[0]
+        for window, stride in [(128, 96), (4, 2), (64, 64)]
+    )
+    assert np.array_equal(wide.chars, narrow.chars)
+    assert np.abs(wide.logits - narrow.logits).max() > 1e-3
+    assert np.array_equal(wide.logits, also_wide.logits)
+
+
+def test_bf16_is_near_fp32_and_not_the_same(tiny_model: Path) -> None:
+    doc = spacy.blank("en")(TEXT)
+    fp32, bf16 = (make_model(tiny_model, precision=p).predict([doc])[0].logits for p in ("fp32", "bf16"))
+    assert not np.array_equal(fp32, bf16)
+    assert bf16 == pytest.approx(fp32, abs=0.2)
+    assert bf16.dtype == np.float32
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_auto_takes_bf16_where_there_are_units(
+    tiny_model: Path, units: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(model_module, "has_bf16_units", lambda device: units)
+    model = make_model(tiny_model, precision="auto")
+    doc = spacy.blank("en")(TEXT)
+    with caplog.at_level("INFO", logger="craftner_spacy.model"):
+        model.predict([doc])
+        model.predict([doc])
+    assert len([r for r in caplog.records if "bf16 is used" in r.message]) == int(units)
+    dtypes = {weights.dtype for weights in shim_of(model)._fast.parameters()}
+    assert dtypes == {torch.bfloat16 if units else torch.float32}
+    assert {weights.dtype for weights in shim_of(model)._hfmodel.transformer.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "avx2": True}, False),
+        ({}, False),
+    ],
+)
+def test_units_of_the_processor(
+    found: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert has_bf16_units("cpu") is expected
+    assert has_bf16_units("mps") is False
