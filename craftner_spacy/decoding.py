@@ -70,6 +70,10 @@ def log_softmax(logits: Floats) -> Floats:
 def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
     """The most probable row of tags that the scheme allows (Viterbi).
 
+    A word whose likeliest tag is no ``I-`` may follow anything, so the row falls into runs there. Only runs
+    with a forbidden step are searched, each alone: where the best row of a run begins with no ``I-`` either,
+    it fits whatever stands before; where it does, the run is searched together with the one before.
+
     log_probs (n_words, n_tags): log-probability of each tag at each word.
     RETURNS (n_words,): index of each word's tag.
 
@@ -77,13 +81,27 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
     >>> best_tags(np.log([[0.6, 0.4, 1e-9], [0.1, 0.1, 0.8]]), scheme).tolist()
     [1, 2]
     """
-    if not len(log_probs):
-        return np.zeros(0, dtype=np.int64)
     tags = log_probs.argmax(axis=1)
-    if scheme.may_begin[tags[0]] and scheme.may_follow[tags[:-1], tags[1:]].all():
+    if not len(tags):
         return tags
+    forbidden = np.flatnonzero(~scheme.may_follow[tags[:-1], tags[1:]]) + 1
+    if not scheme.may_begin[tags[0]]:
+        forbidden = np.concatenate([[0], forbidden])
+    runs = np.unique(np.concatenate([[0], np.flatnonzero(scheme.may_begin[tags]), [len(tags)]]))
+    for run in np.unique(np.searchsorted(runs, forbidden, side="right") - 1).tolist():
+        first, end = run, int(runs[run + 1])
+        found = _search(log_probs[runs[first] : end], scheme, is_first=first == 0)
+        while first and not scheme.may_begin[found[0]]:
+            first -= 1
+            found = _search(log_probs[runs[first] : end], scheme, is_first=first == 0)
+        tags[runs[first] : end] = found
+    return tags
+
+
+def _search(log_probs: Floats, scheme: TagScheme, is_first: bool) -> Ints:
+    """The most probable row; `is_first`: it cannot begin with ``I-``, as there is nothing to go on with."""
     penalty = np.where(scheme.may_follow, 0.0, -np.inf)
-    best = log_probs[0] + np.where(scheme.may_begin, 0.0, -np.inf)
+    best = log_probs[0] + (np.where(scheme.may_begin, 0.0, -np.inf) if is_first else 0.0)
     came_from = np.zeros(log_probs.shape, dtype=np.int64)
     for i in range(1, len(log_probs)):
         paths = best[:, None] + penalty

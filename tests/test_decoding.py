@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from craftner_spacy.decoding import TagScheme, WordEntity, best_tags, log_softmax, read_entities, write_tags
+from craftner_spacy.decoding import (
+    TagScheme,
+    WordEntity,
+    _search,
+    best_tags,
+    log_softmax,
+    read_entities,
+    write_tags,
+)
 
 SCHEME = TagScheme(("O", "B-Cell", "I-Cell", "B-Gene", "I-Gene"))
 SCORES = st.integers(min_value=-40, max_value=40).map(lambda n: n / 8)
@@ -51,6 +59,23 @@ def test_best_tags_are_the_best_of_all_allowed(scores: np.ndarray) -> None:
     tags = tuple(best_tags(log_probs, SCHEME).tolist())
     assert tags in rows
     assert sums[rows.index(tags)] == pytest.approx(max(sums))
+
+
+@settings(deadline=None)
+@given(logits(max_words=24))
+def test_runs_searched_alone_are_as_good_as_the_whole_row(scores: np.ndarray) -> None:
+    log_probs = log_softmax(scores)
+    words = np.arange(len(scores))
+    tags, whole = best_tags(log_probs, SCHEME), _search(log_probs, SCHEME, is_first=True)
+    assert is_allowed(tuple(SCHEME.tags[i] for i in tags))
+    assert log_probs[words, tags].sum() == pytest.approx(log_probs[words, whole].sum())
+
+
+def test_a_run_that_goes_on_with_an_entity_is_searched_with_the_one_before() -> None:
+    # Likeliest are O, B-Cell, I-Gene: the best allowed row goes over both borders.
+    probs = [[0.45, 0.01, 0.01, 0.44, 0.09], [0.01, 0.4, 0.1, 0.1, 0.39], [0.01, 0.01, 0.01, 0.01, 0.96]]
+    tags = [SCHEME.tags[i] for i in best_tags(np.log(probs), SCHEME)]
+    assert tags == ["B-Gene", "I-Gene", "I-Gene"]
 
 
 def test_an_entity_cannot_begin_inside_or_change_its_label() -> None:
