@@ -120,9 +120,7 @@ class TokenClassifierShim(HFShim):
 
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         if os.getpid() != self._pid:
-            # A forked worker: the parent's thread pool did not come along, and waiting for it would hang.
-            torch.set_num_threads(1)
-            self._pid = os.getpid()
+            self._begin_in_worker()
         if self._fast is None:
             self._fast = self._model
             if self.uses_bf16:
@@ -131,6 +129,20 @@ class TokenClassifierShim(HFShim):
         self._fast.eval()
         with torch.inference_mode():
             return self._fast(**inputs.kwargs).logits
+
+    def _begin_in_worker(self) -> None:
+        """Make a copy of the model that a forked worker inherited fit to run there.
+
+        RAISES: RuntimeError if the weights are on a graphics card, which a forked process cannot use.
+        """
+        if self.device.type != "cpu":
+            raise RuntimeError(
+                f"n_process > 1 with the model on {self.device}: a worker that was forked cannot use it. "
+                "Use n_process = 1 with the graphics card, or the processor with more"
+            )
+        # The parent's thread pool did not come along, and waiting for it would hang.
+        torch.set_num_threads(1)
+        self._pid = os.getpid()
 
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable]:
         self._fast = None

@@ -98,3 +98,15 @@ def test_units_of_the_processor(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     assert has_bf16_units("cpu") is expected
     assert has_bf16_units("mps") is False
+
+
+def test_a_forked_worker_cannot_use_a_graphics_card(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(tiny_model)
+    shim = shim_of(model)
+    # No graphics card is here: torch's device without memory stands for one.
+    shim._model.to("meta")
+    monkeypatch.setattr(shim, "_pid", -1)
+    with pytest.raises(RuntimeError, match="n_process > 1 with the model on meta"):
+        model.predict([spacy.blank("en")(TEXT)])
