@@ -7,6 +7,7 @@ happens where the two disagree is the alignment mode:
 strict     the entity is placed if it begins and ends at token borders, else not
 contract   on the tokens that lie wholly inside it; not placed if there is none
 expand     on all tokens it touches
+split      as strict, after the tokens were cut at its edges (`splitting`): it always has a place
 =========  ==============================================================================
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-AlignmentMode = Literal["strict", "contract", "expand"]
+AlignmentMode = Literal["strict", "contract", "expand", "split"]
 ALIGNMENT_MODES: tuple[str, ...] = get_args(AlignmentMode)
 
 
@@ -43,7 +44,7 @@ def token_range(start: int, end: int, token_chars: Ints, mode: str) -> tuple[int
 
     start, end (int): the span, in characters.
     token_chars (n_tokens, 2): start and end of each token, in characters, in order.
-    mode (str): strict, contract or expand.
+    mode (str): strict, contract, expand or split.
     RETURNS: first token and end, or None where the mode finds no place.
 
     >>> tokens = np.array([[0, 7], [8, 13]])  # "SirT1ko mouse", entity "SirT1"
@@ -56,7 +57,7 @@ def token_range(start: int, end: int, token_chars: Ints, mode: str) -> tuple[int
         return None
     starts_inside = token_chars[first, 0] < start
     ends_inside = token_chars[stop - 1, 1] > end
-    if mode == "strict" and (starts_inside or ends_inside):
+    if mode in ("strict", "split") and (starts_inside or ends_inside):
         return None
     if mode == "contract":
         first += bool(starts_inside)
@@ -71,7 +72,7 @@ def place_entities(
 
     entities: in any order, none overlapping another.
     token_chars (n_tokens, 2): start and end of each token, in characters, in order.
-    mode (str): strict, contract or expand.
+    mode (str): strict, contract, expand or split.
     RETURNS: the placed ones in order of their tokens, without overlap, and the ones without a place.
 
     >>> tokens = np.array([[0, 7], [8, 13]])

@@ -19,6 +19,7 @@ from thinc.api import Config, Model, Optimizer
 from .alignment import ALIGNMENT_MODES, Entity, PlacedEntity, exact_words, place_entities
 from .decoding import TagScheme, WordEntity, best_tags, log_softmax, read_entities, write_tags
 from .model import WordScores, forward, load, shim_of
+from .splitting import split_tokens
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -116,7 +117,7 @@ class CraftNER(TrainablePipe):
 
         model (Model): a `TokenClassifier`.
         name (str): the component's name in the pipeline.
-        alignment_mode (str): strict, contract or expand; see `alignment`.
+        alignment_mode (str): strict, contract, expand, or split, which changes tokens; see `alignment`.
         overwrite_ents (bool): whether entities found here win over those that `doc.ents` already holds;
             what does not conflict stays in any case.
         spans_key (str): key of `doc.spans` for all entities with their scores; None: no span group.
@@ -202,6 +203,8 @@ class CraftNER(TrainablePipe):
                 for e in found
                 if e.score >= self.threshold
             ]
+            if self.alignment_mode == "split":
+                split_tokens(doc, [edge for e in kept for edge in (e.start, e.end)])
             token_chars = np.array([(t.idx, t.idx + len(t)) for t in doc], dtype=np.int64).reshape(-1, 2)
             placed, unplaced = place_entities(kept, token_chars, self.alignment_mode)
             self._unplaced += len(unplaced)

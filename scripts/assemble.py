@@ -82,7 +82,7 @@ def main(
     if package_name not in PACKAGES:
         msg.fail(f"--package-name {package_name!r}: allowed are {', '.join(PACKAGES)}", exits=1)
     package = PACKAGES[package_name]
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
     nlp.add_pipe("craft_ner", config={"model": {"name": name}})
     # The weights are in the package, and a folder's path means nothing on another machine.
     component: dict[str, Any] = nlp.get_pipe_config("craft_ner")

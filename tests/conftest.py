@@ -12,7 +12,13 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from hypothesis import settings
 from tiny_models import make_tiny_model, make_tiny_roberta
+
+# A model's first forward pass takes longer than hypothesis allows an example.
+settings.register_profile("quick", deadline=None)
+settings.register_profile("soak", deadline=None, max_examples=10_000)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

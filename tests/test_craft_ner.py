@@ -114,7 +114,7 @@ def test_making_does_not_look_for_the_model(no_network: list[object]) -> None:
     [
         (
             {"alignment_mode": "shrink"},
-            r"alignment_mode = 'shrink': allowed are strict, contract, expand",
+            r"alignment_mode = 'shrink': allowed are strict, contract, expand, split",
         ),
         ({"threshold": 1.5}, r"threshold = 1\.5: allowed are numbers from 0 to 1"),
         ({"threshold": -0.1}, r"threshold = -0\.1: allowed are numbers from 0 to 1"),
@@ -139,6 +139,7 @@ def test_wrong_settings_are_named(settings: dict[str, object], message: str) -> 
         ("strict", [("mouse", "Taxon")], 2),
         ("contract", [("cells", "Cell"), ("mouse", "Taxon")], 1),
         ("expand", [("SirT1ko", "Protein"), ("stem cells", "Cell"), ("mouse", "Taxon")], 0),
+        ("split", [("SirT1", "Protein"), ("em cells", "Cell"), ("mouse", "Taxon")], 0),
     ],
 )
 def test_alignment_mode(tiny_model: Path, mode: str, expected: Found, n_unplaced: int) -> None:

@@ -25,10 +25,11 @@ REGISTRIES = {
     "spacy_displacy_colors": registry.displacy_colors,
     "spacy_readers": registry.readers,
     "spacy_scorers": registry.scorers,
+    "spacy_tokenizers": registry.tokenizers,
 }
 FLOORS = (
     {"labels"},
-    {"alignment", "augment", "corpus", "decoding", "tokenizer", "windows", "wordpieces"},
+    {"alignment", "augment", "corpus", "decoding", "splitting", "tokenizer", "windows", "wordpieces"},
     {"evaluation", "sources"},
     {"model"},
     {"craft_ner"},
