@@ -104,16 +104,16 @@ def is_pipeline(model: str) -> bool:
 
 
 def load(model: str) -> Language:
-    """The pipeline of that name, or a blank one with a `craft_ner` of that model."""
+    """The pipeline of that name, or one with a `craft_ner` of that model and the packages' tokenizer."""
     if is_pipeline(model):
         return spacy.load(model)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
     nlp.add_pipe("craft_ner", config={"model": {"name": model}})
     return nlp
 
 
 def predict(nlp: Language, path: Path, keep_tokens: bool) -> list[Example]:
-    """One Example for each article; `keep_tokens`: predict on the reference's tokens, not on spaCy's."""
+    """One Example for each article; `keep_tokens`: predict on the reference's tokens, not on the pipeline's."""
     examples = []
     references = list(DocBin().from_disk(path).get_docs(nlp.vocab))
     for reference in tqdm(references, desc=str(path), unit="article"):
