@@ -113,7 +113,7 @@ def load(model: str) -> Language:
 
 
 def predict(nlp: Language, path: Path, keep_tokens: bool) -> list[Example]:
-    """One Example for each article; `keep_tokens`: predict on the reference's tokens, not on the pipeline's."""
+    """One Example for each article; `keep_tokens`: predict on the reference's tokens, not our own."""
     examples = []
     references = list(DocBin().from_disk(path).get_docs(nlp.vocab))
     for reference in tqdm(references, desc=str(path), unit="article"):
