@@ -97,8 +97,8 @@ def side_by_side(report: dict[str, Any]) -> str:
             lines.append(f"| [{name}]({url}) | {split} | {' | '.join(cells)} | |")
     lines.append(
         "\nIn percent. `small` was measured here, over the corpus's words with `seqeval`, strict, and on raw "
-        "articles, with the tokenizer of the packaged pipelines, by exact label and characters; the others are "
-        "what their authors published.\n"
+        "articles, with the tokenizer of the packaged pipelines, by exact label and characters; the others "
+        "are what their authors published.\n"
     )
     return "\n".join(lines) + "\n"
 
