@@ -1,6 +1,7 @@
 """The commands: ``python -m craftner_spacy annotate | report | labels | info``."""
 
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -133,9 +134,8 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
 
 
 def _print(table: Table) -> None:
-    # Without a terminal there is no width to fit: the table is as wide as its rows.
-    console = Console()
-    console.print(table, width=console.width if console.is_terminal else 200)
+    # Without a terminal there is no width to fit.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def _use_gpu(gpu_id: int) -> None:

@@ -483,7 +483,8 @@ def _sharded(
     work: Path, plan: Plan, manifest: dict[str, Any], shard_characters: int
 ) -> Iterator[tuple[int, Record]]:
     """The good records, each with the number of its shard."""
-    skipped = [Skipped(**json.loads(line)) for line in (work / "skipped.jsonl").open(encoding="utf8")]
+    with (work / "skipped.jsonl").open(encoding="utf8") as file:
+        skipped = [Skipped(**json.loads(line)) for line in file]
     good = (record for _, _, record in _read(plan, skipped) if isinstance(record, Record))
     records: deque[Record] = deque()
 

@@ -77,7 +77,7 @@ def test_the_page_shows_the_counts(shown: Page) -> None:
     cells = [cell.strip() for cell in shown.texts["td"] if cell.strip()]
     assert cells == ["2", "1", "0.750", "1", "1", "1", "1", "0.250"]
     assert [item.split() for item in shown.texts["li"]] == [["Mouse", "2"], ["<script>", "1"], ["Sox9", "1"]]
-    assert "3 texts, 12 words" in shown.texts["p"][0]
+    assert "3 texts, 11 words" in shown.texts["p"][0]
     bars = [div["aria-label"] for div in shown.all("div") if div.get("class") == "bars"]
     assert bars[0] == "Entities by score, from 0 to 1 in 10 steps: 0, 0, 0, 0, 0, 1, 0, 0, 0, 1"
 
