@@ -1,5 +1,6 @@
 # make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
 # make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
+# make browser             the report's page in Chromium (Debian: apt-get install chromium)
 # make format | clean
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ endif
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
-.PHONY: demo test lint unit smoke format clean
+.PHONY: demo test lint unit smoke browser format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -55,6 +56,9 @@ smoke: $(TEST_VENV)/.installed
 	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) $(TEST_VENV)/packages/*/dist/*.whl
 	$(SMOKE_VENV)/bin/python -m pip check
 	$(SMOKE_VENV)/bin/python -I -W error tests/smoke.py
+
+browser: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/pytest tests/browser.py
 
 $(TEST_VENV)/.tools: pyproject.toml constraints.txt
 	test -x $(TEST_VENV)/bin/pip || $(PYTHON) -m venv --clear $(TEST_VENV)

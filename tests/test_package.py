@@ -29,11 +29,21 @@ REGISTRIES = {
 }
 FLOORS = (
     {"labels"},
-    {"alignment", "augment", "corpus", "decoding", "splitting", "tokenizer", "windows", "wordpieces"},
+    {
+        "alignment",
+        "augment",
+        "corpus",
+        "decoding",
+        "formats",
+        "splitting",
+        "tokenizer",
+        "windows",
+        "wordpieces",
+    },
     {"evaluation", "sources"},
     {"model"},
     {"craft_ner"},
-    {"annotate", "ray_annotate"},
+    {"annotation", "ray_annotate", "report"},
     {"__main__"},
 )
 """Modules by floor: each may import from the floors below its own."""
@@ -48,6 +58,7 @@ def test_tests_meet_the_installed_package() -> None:
 
 def test_package_has_its_types_and_its_model() -> None:
     assert (PACKAGE / "py.typed").is_file()
+    assert (PACKAGE / "report.html").is_file()
     names = {path.name for path in (PACKAGE / "small").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "MODEL_CARD.md"} <= names
 

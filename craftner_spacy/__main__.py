@@ -1,0 +1,157 @@
+"""The commands: ``python -m craftner_spacy annotate | report | labels | info``."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .annotation import VERSIONS, annotate, component_of, describe_model, load_pipeline
+from .formats import FORMATS
+from .labels import GLOSSARY
+from .model import has_bf16_units, shim_of
+from .report import report
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+READABLE = ", ".join(row.name for row in FORMATS)
+WRITABLE = ", ".join(row.name for row in FORMATS if row.write is not None)
+Model = Annotated[
+    str, typer.Option(help="small, biobert, a hub id, a folder with a model or a pipeline, or a package")
+]
+
+
+@app.command("annotate")
+def annotate_command(
+    inputs: Annotated[list[Path], typer.Argument(help="files, or folders of .txt files", metavar="IN...")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="the file to write; its name tells the format")
+    ],
+    model: Model = "small",
+    threshold: Annotated[float | None, typer.Option(help="leave out entities scored lower; 0 to 1")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="wordpieces in one forward pass")] = None,
+    n_process: Annotated[int, typer.Option(help="processes; -1: one for each processor")] = 1,
+    limit: Annotated[int | None, typer.Option(help="annotate this many records, at most")] = None,
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="leave bad records out and list them in OUT.skipped.jsonl")
+    ] = False,
+    input_format: Annotated[str | None, typer.Option(help=f"instead of by name: {READABLE}")] = None,
+    output_format: Annotated[str | None, typer.Option(help=f"instead of by name: {WRITABLE}")] = None,
+    text_field: Annotated[str, typer.Option(help="the text's name in JSON Lines and Parquet")] = "text",
+    id_field: Annotated[str, typer.Option(help="the id's name in JSON Lines, Parquet and DocBin")] = "id",
+    make_ids: Annotated[
+        bool, typer.Option("--make-ids", help="name records without an id after their file and number")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it is there")] = False,
+    gpu_id: Annotated[int, typer.Option(help="graphics card; -1: the processor")] = -1,
+) -> None:
+    """Annotate files; stopped and started again, go on.
+
+    .gz is read and written too. What the input holds under `entities`, and annotations of BioC and PubTator,
+    give way to the model's.
+    """
+    with _one_line_errors():
+        _use_gpu(gpu_id)
+        done = annotate(
+            list(inputs),
+            output,
+            model,
+            threshold=threshold,
+            batch_tokens=batch_tokens,
+            n_process=n_process,
+            limit=limit,
+            skip_errors=skip_errors,
+            input_format=input_format,
+            output_format=output_format,
+            text_field=text_field,
+            id_field=id_field,
+            make_ids=make_ids,
+            overwrite=overwrite,
+            progress=True,
+        )
+    speed = f", {done.new_words / done.seconds:,.0f} words/s" if done.new_records else ""
+    typer.echo(
+        f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities "
+        f"({done.new_records:,} records in this run{speed})"
+    )
+    if done.skipped:
+        typer.echo(f"{done.skipped:,} bad records are left out: see {done.output}.skipped.jsonl", err=True)
+
+
+@app.command("report")
+def report_command(
+    annotated: Annotated[Path, typer.Argument(help="an annotated file", metavar="ANNOTATED")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="the page to write")] = Path("report.html"),
+    texts: Annotated[int, typer.Option(min=0, help="show the first texts, so many")] = 20,
+    input_format: Annotated[str | None, typer.Option(help=f"instead of by name: {READABLE}")] = None,
+) -> None:
+    """Write a page of an annotated file: counts, frequent entities, scores, and the texts in colour."""
+    with _one_line_errors():
+        stats = report(annotated, output, input_format=input_format, texts=texts)
+    typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
+
+
+@app.command("labels")
+def labels_command() -> None:
+    """Print what each label means, with mentions of the corpus."""
+    table = Table("label", "corpus tag", "meaning", "examples")
+    for label in GLOSSARY:
+        table.add_row(label.name, label.corpus_tag, label.meaning, ", ".join(label.examples))
+    _print(table)
+
+
+@app.command("info")
+def info_command(model: Model = "small", gpu_id: int = -1) -> None:
+    """Print versions, and the model, device and precision that would be used, and why."""
+    with _one_line_errors():
+        _use_gpu(gpu_id)
+        nlp = load_pipeline(model)
+        facts = describe_model(nlp)
+    shim = shim_of(component_of(nlp).model)
+    units = "has" if has_bf16_units(facts["device"]) else "has no"
+    table = Table("what", "value", "why")
+    for name in VERSIONS:
+        table.add_row(name, facts[name], "installed")
+    table.add_row("Python", platform.python_version(), f"{platform.system()} {platform.machine()}")
+    table.add_row("spacy-transformers", version("spacy-transformers"), "installed")
+    table.add_row("model", model, f"labels: {', '.join(component_of(nlp).scheme.labels)}")
+    table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
+    table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")
+    table.add_row(
+        "precision",
+        facts["precision"],
+        f"precision = {shim.precision}; {facts['device']} {units} units for bf16",
+    )
+    table.add_row("threshold", str(facts["threshold"]), "of the component")
+    table.add_row("batch_tokens", str(facts["batch_tokens"]), "of the component")
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    # Without a terminal there is no width to fit.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _use_gpu(gpu_id: int) -> None:
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Show what is wrong with files and settings as a line, not as a traceback."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as err:
+        typer.secho(f"Error: {err}", fg="red", err=True)
+        raise typer.Exit(1) from err
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m craftner_spacy")

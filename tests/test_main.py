@@ -1,0 +1,61 @@
+"""The commands, as they are typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from craftner_spacy.__main__ import app
+from craftner_spacy.labels import GLOSSARY
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": 1, "text": "The mouse kinase."}\n{"text": "no id"}\n', encoding="utf8")
+    return path
+
+
+def test_annotate_and_report(source: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out, html = tmp_path / "out.jsonl", tmp_path / "page.html"
+    arguments = ["annotate", str(source), "-o", str(out), "--model", str(tiny_model)]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert f"Error: {source}, record 2: it has no id" in refused.stderr
+    assert "Traceback" not in refused.output
+    done = CliRunner().invoke(
+        app, [*arguments, "--skip-errors", "--threshold", "0.1", "--batch-tokens", "99"]
+    )
+    assert done.exit_code == 0, done.output
+    assert f"{out}: 1 records, 3 words, " in done.stdout
+    assert f"1 bad records are left out: see {out}.skipped.jsonl" in done.stderr
+    assert "1/1" in done.stderr
+    (row,) = [json.loads(line) for line in out.read_text(encoding="utf8").splitlines()]
+    shown = CliRunner().invoke(app, ["report", str(out), "-o", str(html)])
+    assert shown.stdout == f"{html}: 1 texts, {len(row['entities'])} entities\n"
+    assert "The " in html.read_text(encoding="utf8")
+
+
+def test_labels_prints_the_glossary() -> None:
+    printed = CliRunner().invoke(app, ["labels"]).stdout
+    for label in GLOSSARY:
+        assert label.name in printed
+        assert label.meaning in printed
+        assert ", ".join(label.examples) in printed
+
+
+def test_info_tells_model_device_and_precision_and_why(tiny_model: Path) -> None:
+    printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
+    for part in (
+        "torch",
+        "spacy-transformers",
+        str(tiny_model),
+        "Cell, Chemical, Gene",
+        "cpu",
+        "units for bf16",
+    ):
+        assert part in printed
+    refused = CliRunner().invoke(app, ["info", "--model", "/nowhere"])
+    assert refused.exit_code == 1
+    assert "there is no folder '/nowhere'" in refused.stderr
