@@ -151,6 +151,8 @@ def annotate(
     work = out.with_name(f"{out.name}.work")
     if out.exists() and not overwrite and not (work / "manifest.json").exists():
         raise FileExistsError(f"{out} is there already: name another file, or overwrite it (--overwrite)")
+    if out.resolve() in {source.path.resolve() for source in sources}:
+        raise ValueError(f"{out} is one of the inputs: name another file for the output")
     nlp = load_pipeline(model, threshold, batch_tokens)
     plan = Plan(sources, Reading("", text_field, id_field, entities=False), limit, make_ids, nlp.max_length)
     settings = {

@@ -246,8 +246,11 @@ def _write_jsonl(file: BinaryIO, records: Iterable[Record], tokenizer: Tokenizer
 
 
 def json_line(record: Record) -> bytes:
-    """A line of JSON Lines, its end included."""
-    return json.dumps(as_json(record), ensure_ascii=False).encode() + b"\n"
+    """A line of JSON Lines, its end included.
+
+    RAISES: ValueError if a value has no place in JSON: a number that is none, half a character.
+    """
+    return json.dumps(as_json(record), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _read_parquet(file: BinaryIO, reading: Reading) -> Iterator[Record | BadRecord]:
@@ -263,8 +266,8 @@ def _read_parquet(file: BinaryIO, reading: Reading) -> Iterator[Record | BadReco
 
 
 def _parquet_row(row: dict[str, Any], reading: Reading) -> Record:
-    # A null is how a table says that there is nothing.
-    return of_json({name: _plain(v, name) for name, v in row.items() if v is not None}, reading)
+    # A null, or in a column of numbers one that equals nothing, is how a table says that there is no value.
+    return of_json({name: _plain(v, name) for name, v in row.items() if v is not None and v == v}, reading)
 
 
 def _plain(value: Any, name: str) -> Any:

@@ -32,20 +32,17 @@ FLAGS = (
 def main(
     out: Annotated[Path, typer.Argument(help="the picture, a .png")],
     width: int = 900,
-    height: int = 1000,
+    height: int = 1480,
     dark: bool = False,
 ) -> None:
     """Annotate the abstract, make its page, and take a picture of it with Chromium."""
     with TemporaryDirectory() as folder:
         texts, entities, page = (Path(folder) / name for name in ("in.jsonl", "abstract.jsonl", "page.html"))
-        sentences = ABSTRACT.split(". ")
-        rows = [{"id": "made-up abstract", "text": ABSTRACT}]
-        rows += [{"id": f"sentence {n}", "text": text} for n, text in enumerate(sentences, start=1)]
-        srsly.write_jsonl(texts, rows)
+        srsly.write_jsonl(texts, [{"id": "made-up abstract", "text": ABSTRACT}])
         annotate(texts, entities, progress=True)
-        report(entities, page, texts=1)
-        style = ["--force-dark-mode", "--enable-features=WebContentsForceDark"] if dark else []
-        chromium(page, f"--screenshot={out.resolve()}", f"--window-size={width},{height}", *style)
+        report(entities, page)
+        scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+        chromium(page, f"--screenshot={out.resolve()}", f"--window-size={width},{height}", scheme)
     msg.good(f"{out}")
 
 

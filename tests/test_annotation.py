@@ -303,6 +303,8 @@ def test_an_output_that_is_there_is_left_alone(tmp_path: Path, nlp: Language) ->
         annotate(source, out, nlp)
     assert out.read_text(encoding="utf8") == "mine"
     assert annotate(source, out, nlp, overwrite=True).records == 1
+    with pytest.raises(ValueError, match=r"in.jsonl is one of the inputs"):
+        annotate(source, source, nlp, overwrite=True)
 
 
 @pytest.mark.parametrize(
@@ -318,6 +320,7 @@ def test_an_output_that_is_there_is_left_alone(tmp_path: Path, nlp: Language) ->
             r"record 1: 2000000 characters: the pipeline takes up to 1000000",
         ),
         ([{"id": 1, "text": "\ud800"}], r"record 1: it cannot be written again: .*surrogates"),
+        ([{"id": 1, "text": "a", "n": float("nan")}], r"record 1: it cannot be written again: Out of range"),
         ([{"id": 1, "txt": "a"}], r"record 1: field 'text' has to be a text"),
         ([], r"no record to annotate in .*in.jsonl"),
     ],

@@ -343,7 +343,7 @@ def test_parquet_columns_keep_their_types_where_they_have_one(tmp_path: Path) ->
     path = tmp_path / "in.parquet"
     day = datetime.date(2001, 2, 3)
     columns = {"id": [1, 2], "text": ["a", "b"], "year": [1999, None], "day": [day, day], "mesh": [["x"], []]}
-    pq.write_table(pa.table(columns), path)
+    pq.write_table(pa.table({**columns, "weight": [float("nan")] * 2}), path)
     found = read(BY_NAME["parquet"], path)
     assert found[0] == Record("1", "a", {"year": 1999, "day": "2001-02-03", "mesh": ["x"]})
     mixed = [
