@@ -1,5 +1,6 @@
 # make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
 # make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
+# make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
 # make format | clean
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ endif
 
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
-.PHONY: demo test lint unit smoke format clean
+.PHONY: demo test lint unit smoke soak format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -39,6 +40,11 @@ lint: $(TEST_VENV)/.installed
 # `pytest`, not `python -m pytest`: the latter would put this folder, and so the sources, on the path.
 unit: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest
+
+# Only what hypothesis draws gains from more examples.
+soak: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/pytest --hypothesis-profile=soak -m hypothesis
+	$(TEST_VENV)/bin/python tests/soak.py
 
 # Nothing but the wheel and what it asks for.
 smoke: $(TEST_VENV)/.installed
