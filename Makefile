@@ -1,6 +1,7 @@
 # make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
 # make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
 # make browser             the report's page in Chromium (Debian: apt-get install chromium)
+# make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
 # make format | clean
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ endif
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
-.PHONY: demo test lint unit smoke browser format clean
+.PHONY: demo test lint unit smoke browser soak format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -41,6 +42,11 @@ lint: $(TEST_VENV)/.installed
 # `pytest`, not `python -m pytest`: the latter would put this folder, and so the sources, on the path.
 unit: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest
+
+# Only what hypothesis draws gains from more examples.
+soak: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/pytest --hypothesis-profile=soak -m hypothesis
+	$(TEST_VENV)/bin/python tests/soak.py
 
 # Nothing but the wheel, a packaged pipeline, and what these ask for.
 smoke: $(TEST_VENV)/.installed

@@ -19,6 +19,7 @@ from thinc.api import Config, Model, Optimizer
 from .alignment import ALIGNMENT_MODES, Entity, PlacedEntity, exact_words, place_entities
 from .decoding import TagScheme, WordEntity, best_tags, log_softmax, read_entities, write_tags
 from .model import WordScores, forward, load, shim_of
+from .sources import is_fit_label
 from .splitting import split_tokens
 
 Ints = NDArray[np.int64]
@@ -135,6 +136,9 @@ class CraftNER(TrainablePipe):
             raise ValueError(f"batch_tokens = {batch_tokens!r}: allowed are whole numbers from 1")
         if spans_key == "":
             raise ValueError("spans_key = '': allowed are a name, or null for no span group")
+        for label in (label_map or {}).values():
+            if not is_fit_label(label):
+                raise ValueError(f"label_map has {label!r}: allowed are letters, digits, space and _ - . / +")
         self.vocab = nlp.vocab
         self.model = model
         self.name = name
@@ -173,18 +177,56 @@ class CraftNER(TrainablePipe):
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Apply the component to a stream of documents, in batches of `batch_size` documents."""
+        """Apply the component to a stream of documents, in batches of `batch_size` documents.
+
+        A document that fails goes to the error handler (`nlp.set_error_handler`) alone, and is left out of
+        the stream if the handler does not raise; the others of its batch are annotated. If the model cannot
+        be loaded, the handler gets the batch.
+        """
         try:
-            yield from super().pipe(stream, batch_size=batch_size)
+            for docs in util.minibatch(stream, size=batch_size):
+                yield from self._annotate(docs)
         finally:
             self._warn_of_losses()
+
+    def _annotate(self, docs: list[Doc]) -> Iterator[Doc]:
+        handle_error = self.get_error_handler()
+        try:
+            self._ensure_loaded()
+        except Exception as err:  # spaCy's contract: whatever goes wrong is the handler's
+            handle_error(self.name, self, docs, err)
+            return
+        for doc, found in self._predict_each(docs):
+            try:
+                self.set_annotations([doc], [found])
+            except Exception as err:
+                handle_error(self.name, self, [doc], err)
+            else:
+                yield doc
+
+    def _predict_each(self, docs: list[Doc]) -> Iterator[tuple[Doc, list[Entity]]]:
+        """Each document with its entities. A batch that fails is halved, down to what fails alone."""
+        try:
+            found = self.predict(docs)
+        except Exception as err:
+            if len(docs) == 1:
+                self.get_error_handler()(self.name, self, docs, err)
+                return
+            # Tried again below, where the error's frames no longer hold on to the batch's memory.
+            found = None
+        if found is not None:
+            yield from zip(docs, found, strict=True)
+            return
+        half = len(docs) // 2
+        yield from self._predict_each(docs[:half])
+        yield from self._predict_each(docs[half:])
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
         """Find the entities of each document's text, whatever its tokens; the Docs stay as they are."""
         scheme = self.scheme
+        scores = self.model.predict(list(docs))
         found = []
-        for words in self.model.predict(list(docs)):
-            self._unread += words.n_unread
+        for words in scores:
             log_probs = log_softmax(words.logits)
             entities = read_entities(best_tags(log_probs, scheme), log_probs, scheme)
             found.append(
@@ -193,6 +235,7 @@ class CraftNER(TrainablePipe):
                     for e in entities
                 ]
             )
+        self._unread += sum(words.n_unread for words in scores)
         return found
 
     def set_annotations(self, docs: Iterable[Doc], entities: Sequence[Sequence[Entity]]) -> None:
@@ -214,9 +257,15 @@ class CraftNER(TrainablePipe):
                 doc.spans[self.spans_key] = _span_group(doc, self.spans_key, spans, placed, unplaced)
 
     def _set_ents(self, doc: Doc, spans: list[Span]) -> None:
-        winners, others = (spans, doc.ents) if self.overwrite_ents else (doc.ents, spans)
+        earlier = list(doc.ents)
+        winners, others = (spans, earlier) if self.overwrite_ents else (earlier, spans)
         taken = {i for span in winners for i in range(span.start, span.end)}
-        doc.ents = [*winners, *(s for s in others if taken.isdisjoint(range(s.start, s.end)))]
+        kept = [span for span in others if taken.isdisjoint(range(span.start, span.end))]
+        if self.overwrite_ents:
+            # spaCy leaves a token the id of the entity that it was in before.
+            for token in (token for span in earlier if span not in kept for token in span):
+                token.ent_id = 0
+        doc.ents = [*winners, *kept]
 
     def _warn_of_losses(self) -> None:
         unplaced, unread = self._unplaced, self._unread

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,7 @@ SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 POOLINGS = ("first", "mean", "max")
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+_NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
 
 
 class WordScores(NamedTuple):
@@ -209,10 +211,23 @@ def has_bf16_units(device: str) -> bool:
     return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
 
 
+def is_out_of_memory(err: BaseException) -> bool:
+    """Whether the processor or the graphics card had no memory left; on the former torch has no type for it.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("shape mismatch"))
+    (True, False)
+    """
+    if isinstance(err, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(err, RuntimeError) and bool(_NO_MEMORY.search(str(err)))
+
+
 def forward(
     model: Model[list[Doc], list[WordScores]], docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[WordScores], Callable[[list[Floats]], list[Doc]]]:
     """Score the words of each document: windows of all documents are batched together.
+
+    In inference, a batch that there is no memory for is halved, down to a single window.
 
     RETURNS: a `WordScores` for each document, and the backward pass, which takes the gradients of their
         logits, (n_words, n_tags) each.
@@ -237,8 +252,18 @@ def forward(
     batches = batch_windows(all_lengths + n_outer, model.attrs["batch_tokens"])
     backprops = []
     n_prefix = len(shim.special.prefix)
-    for batch in batches:
-        logits, step = model.layers[0](_pad([ids[i] for i in batch], shim.special), is_train)
+    pending = batches[::-1]
+    while pending:
+        batch = pending.pop()
+        try:
+            logits, step = model.layers[0](_pad([ids[i] for i in batch], shim.special), is_train)
+        except (RuntimeError, MemoryError) as err:
+            if is_train or len(batch) == 1 or not is_out_of_memory(err):
+                raise
+            half = len(batch) // 2
+            logger.warning("out of memory with %d windows at once: halved; lower batch_tokens", len(batch))
+            pending += [batch[half:], batch[:half]]
+            continue
         backprops.append(step)
         for row, i in enumerate(batch.tolist()):
             flat[firsts[i] : firsts[i + 1]] = logits[row, n_prefix : n_prefix + all_lengths[i]]

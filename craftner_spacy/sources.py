@@ -5,6 +5,7 @@ made from) and ``model.safetensors`` (``pytorch_model.bin`` is read, never writt
 comes with a model is run, and no pickle but tensors is read.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from pickle import UnpicklingError
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
+from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -119,6 +122,7 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
     """
     try:
         with _quiet_transformers():
+            _check_settings(folder)
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, use_fast=True, local_files_only=True, trust_remote_code=False
@@ -168,18 +172,44 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
     return HFObjects(tokenizer, network, None)
 
 
+def _check_settings(folder: Path) -> None:
+    """Refuse damaged settings before transformers reads them, whose errors then speak of other things."""
+    for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                settings = json.loads(path.read_text(encoding="utf8"))
+            except ValueError as err:
+                raise OSError(f"{name}: {err}") from err
+            if not isinstance(settings, dict):
+                raise OSError(f"{name} holds no settings")
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        try:
+            Tokenizer.from_file(str(path))
+        except Exception as err:  # the library has no narrower type for it
+            raise OSError(f"tokenizer.json: {err}") from err
+
+
 def save_folder(hf_model: HFObjects, folder: Path, dtype: torch.dtype) -> None:
     """Write tokenizer and network as a plain folder, from which `load_folder` reads them.
 
-    folder (Path): made if it is not there.
+    All files are written elsewhere first and moved into their places then: the folder may be the one that
+    the model was loaded from, whose weights may still be mapped into memory, and where writing fails it
+    stays as it was.
+
+    folder (Path): made if it is not there; files with other names in it stay.
     dtype (torch.dtype): of the weights in the file.
     """
     network = hf_model.transformer
     if network.dtype != dtype:
         network = deepcopy(network).to(dtype)
-    with _quiet_transformers():
-        network.save_pretrained(folder, safe_serialization=True)
-        hf_model.tokenizer.save_pretrained(folder, legacy_format=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".saving-", dir=folder) as written, _quiet_transformers():
+        network.save_pretrained(written, safe_serialization=True)
+        hf_model.tokenizer.save_pretrained(written, legacy_format=False)
+        for path in sorted(Path(written).iterdir()):
+            path.replace(folder / path.name)
 
 
 def saved_dtype(folder: Path) -> torch.dtype:
@@ -205,7 +235,7 @@ def read_tags(id2label: dict[int, str]) -> TagScheme:
             "config.json ('O', 'B-Protein', 'I-Protein', ...), or train it here with labelled examples"
         )
     for tag in tags:
-        if not _LABEL.fullmatch(tag):
+        if not is_fit_label(tag):
             raise ValueError(
                 f"the model's tag {tag!r} has characters other than letters, digits, space and _ - . / +"
             )
@@ -213,6 +243,15 @@ def read_tags(id2label: dict[int, str]) -> TagScheme:
     if {tag[2:].casefold() for tag in tags if tag != "O"} == set(spelling):
         tags = [tag if tag == "O" else tag[:2] + spelling[tag[2:].casefold()] for tag in tags]
     return TagScheme(tuple(tags))
+
+
+def is_fit_label(name: str) -> bool:
+    """Whether a label or tag may stand in a page: displaCy writes labels into HTML as they are.
+
+    >>> is_fit_label("B-Cell"), is_fit_label("<b>Cell")
+    (True, False)
+    """
+    return _LABEL.fullmatch(name) is not None
 
 
 def _knows(id2label: dict[int, str], labels: Sequence[str]) -> bool:

@@ -47,11 +47,11 @@ def split_tokens(doc: Doc, cuts: Iterable[int]) -> None:
         for i, borders in pieces.items():
             token = doc[i]
             orths = [text[start:end] for start, end in pairwise(borders)]
-            heads = [(token.head if is_parsed else token, 0)]
+            heads: list[Token | tuple[Token, int]] = [(token.head if is_parsed else token, 0)]
             heads += [(token, 0 if is_parsed else more) for more in range(1, len(orths))]
             retokenizer.split(token, orths, heads, _attributes(token, orths))
     for i in unmarked:
-        doc[i].set_morph(None)
+        doc[i].set_morph(None)  # type: ignore[attr-defined]
     if tensor.size:
         doc.tensor = tensor[np.repeat(np.arange(len(n_pieces)), n_pieces).tolist()]
     for key, (name, attrs, spans) in groups.items():
@@ -74,11 +74,11 @@ def _borders(doc: Doc, cuts: Iterable[int]) -> Iterable[tuple[int, list[int]]]:
             yield i, [start, *(cut for cut in found if start < cut < end), end]
 
 
-def _attributes(token: Token, orths: list[str]) -> dict[str, Any]:
+def _attributes(token: Token, orths: list[str]) -> dict[str | int, list[Any]]:
     """What each piece is to have; the retokenizer would leave it what the next tokens have."""
     n_more = len(orths) - 1
     starts = {True: 1, False: _NO_SENT_START, None: 0}
-    attributes: dict[str, Any] = {
+    attributes: dict[str | int, list[Any]] = {
         name: [value] * len(orths)
         for name, value in {
             "TAG": token.tag,

@@ -20,7 +20,7 @@ from craftner_spacy.craft_ner import CraftNER
 from craftner_spacy.evaluation import character_scores
 
 TOKENIZERS = {"spaCy's": "spacy.Tokenizer.v1", "craftner_spacy's": "craftner_spacy.tokenizer.v1"}
-ROUNDS = 5
+ROUNDS = 3
 
 
 def main(
@@ -39,17 +39,18 @@ def main(
     }
     for split in splits.split(","):
         references = list(DocBin().from_disk(corpus / f"{split}.spacy").get_docs(spacy.blank("en").vocab))
-        n_spacy = sum(len(next(iter(pipelines.values())).make_doc(doc.text)) for doc in references)
-        report["splits"][split] = {}
-        for name, nlp in pipelines.items():
-            docs = tqdm(
-                [nlp.make_doc(doc.text) for doc in references], desc=f"{split}, {name}", unit="article"
-            )
-            found = [craft_ner(nlp).predict([doc])[0] for doc in docs]
-            report["splits"][split][name] = {
+        # The model reads wordpieces, whatever the tokens: it is asked once for both tokenizers.
+        first = next(iter(pipelines.values()))
+        docs = [first.make_doc(reference.text) for reference in references]
+        found = [craft_ner(first).predict([doc])[0] for doc in tqdm(docs, desc=split, unit="article")]
+        n_spacy = sum(map(len, docs))
+        report["splits"][split] = {
+            name: {
                 **unplaced_gold(nlp, references),
                 "modes": {mode: measure(nlp, mode, references, found, n_spacy) for mode in ALIGNMENT_MODES},
             }
+            for name, nlp in pipelines.items()
+        }
     texts = [reference.text for reference in references]
     report["seconds_per_million_characters"] = tokenizing_times(texts)
     out.parent.mkdir(parents=True, exist_ok=True)

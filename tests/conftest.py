@@ -12,12 +12,13 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tiny_models import make_tiny_model, make_tiny_roberta
 
-# A model's first forward pass takes longer than hypothesis allows an example.
-settings.register_profile("quick", deadline=None)
-settings.register_profile("soak", deadline=None, max_examples=10_000)
+# A model's first forward pass takes longer than hypothesis allows an example, and so does a busy machine.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", PATIENT)
+settings.register_profile("soak", PATIENT, max_examples=10_000)
 settings.load_profile("quick")
 
 

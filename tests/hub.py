@@ -85,12 +85,12 @@ class HubServer:
 
     url (str): what HF_ENDPOINT has to be; it refuses connections once the server is closed.
     requests (list[Request]): every request so far, in order.
-    faults (Faults): what goes wrong now.
+    faults (Faults | tuple[Faults, ...]): what goes wrong now; of several, the first whose pattern fits.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.faults = Faults()
+        self.faults: Faults | tuple[Faults, ...] = Faults()
         self.repositories: dict[str, Repository] = {}
         self.blobs: dict[str, bytes] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
@@ -155,13 +155,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path).strip("/")
         self.hub.requests.append(Request(self.command, f"/{path}"))
-        faults = self.hub.faults
-        afflicted = fnmatch.fnmatchcase(f"/{path}", faults.only)
-        if afflicted:
-            time.sleep(faults.delay)
-            if faults.status is not None:
-                return self._send(faults.status)
-        truncate = faults.truncate if afflicted else None
+        now = self.hub.faults if isinstance(self.hub.faults, tuple) else (self.hub.faults,)
+        faults = next((f for f in now if fnmatch.fnmatchcase(f"/{path}", f.only)), Faults())
+        time.sleep(faults.delay)
+        if faults.status is not None:
+            return self._send(faults.status)
+        truncate = faults.truncate
 
         parts = path.split("/")
         if parts[0] == "lfs" and parts[-1] in self.hub.blobs:

@@ -2,17 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import spacy
+import torch
 from hub import NO_NETWORK, run_python
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, ArgsKwargs, fix_random_seed
 from tiny_models import make_tiny_model
 
 from craftner_spacy.alignment import Entity
@@ -120,6 +121,8 @@ def test_making_does_not_look_for_the_model(no_network: list[object]) -> None:
         ({"threshold": -0.1}, r"threshold = -0\.1: allowed are numbers from 0 to 1"),
         ({"batch_tokens": 0}, r"batch_tokens = 0: allowed are whole numbers from 1"),
         ({"spans_key": ""}, r"spans_key = '': allowed are a name, or null"),
+        ({"label_map": {"Gene": "<b>Gene"}}, r"label_map has '<b>Gene': allowed are letters, digits, space"),
+        ({"label_map": {"Gene": ""}}, r"label_map has '': allowed are letters"),
         ({"model": {"name": ""}}, r"name is empty: allowed are 'small', 'biobert'"),
         ({"model": {"pooling": "last"}}, r"pooling = 'last': allowed are first, mean, max"),
         ({"model": {"precision": "fp8"}}, r"precision = 'fp8': allowed are auto, fp32, bf16"),
@@ -252,6 +255,149 @@ def test_words_that_no_span_covers_are_warned_of(weights_folder: Path) -> None:
     component(nlp).model.attrs["get_spans"] = lambda docs: [[doc[:2]] for doc in docs]
     with pytest.warns(UserWarning, match="craft_ner: 4 words stand in no span"):
         nlp(TEXTS[0])
+
+
+# Errors
+
+
+class BrokenError(Exception):
+    """What the tests' bad documents raise."""
+
+
+def broken_spans(docs: Iterable[Doc]) -> list[list[Span]]:
+    docs = list(docs)
+    if any("bad" in doc.text for doc in docs):
+        raise BrokenError("a bad document")
+    return [[doc[:]] for doc in docs]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+@pytest.mark.parametrize("n_bad", [1, 3])
+def test_a_bad_document_goes_to_the_handler_alone(weights_folder: Path, batch_size: int, n_bad: int) -> None:
+    nlp = make_nlp(weights_folder)
+    component(nlp).model.attrs["get_spans"] = broken_spans
+    handed: list[tuple[str, str, str]] = []
+    nlp.set_error_handler(
+        lambda name, pipe, docs, err: handed.extend((name, doc.text, str(err)) for doc in docs)
+    )
+    bad = [f"A bad one, {i}" for i in range(n_bad)]
+    texts = [TEXTS[0], *bad, *TEXTS[1:]]
+    done = list(nlp.pipe(texts, batch_size=batch_size))
+    assert [doc.text for doc in done] == TEXTS
+    assert [ents(doc) for doc in done] == GOLD
+    assert handed == [("craft_ner", text, "a bad document") for text in bad]
+
+
+def test_without_a_handler_the_error_is_raised(weights_folder: Path) -> None:
+    nlp = make_nlp(weights_folder)
+    component(nlp).model.attrs["get_spans"] = broken_spans
+    with pytest.raises(BrokenError, match="a bad document"):
+        list(nlp.pipe([*TEXTS, "A bad one"]))
+    with pytest.raises(BrokenError, match="a bad document"):
+        nlp("A bad one")
+
+
+def test_a_document_that_cannot_be_written_on_goes_to_the_handler(weights_folder: Path) -> None:
+    nlp = make_nlp(weights_folder)
+    handed: list[str] = []
+    nlp.set_error_handler(lambda name, pipe, docs, err: handed.extend(doc.text for doc in docs))
+    write = component(nlp)._set_ents
+
+    def set_ents(doc: Doc, spans: list[Span]) -> None:
+        if doc.text == TEXTS[1]:
+            raise BrokenError
+        write(doc, spans)
+
+    component(nlp)._set_ents = set_ents  # type: ignore[method-assign]
+    assert [ents(doc) for doc in nlp.pipe(TEXTS)] == [GOLD[0], *GOLD[2:]]
+    assert handed == [TEXTS[1]]
+
+
+def test_a_model_that_cannot_be_loaded_is_looked_for_once_a_batch(tmp_path: Path) -> None:
+    nlp = make_nlp(tmp_path / "nowhere")
+    handed: list[tuple[int, type[Exception]]] = []
+    nlp.set_error_handler(lambda name, pipe, docs, err: handed.append((len(docs), type(err))))
+    assert list(nlp.pipe(TEXTS, batch_size=3)) == []
+    assert handed == [(3, FileNotFoundError), (2, FileNotFoundError)]
+
+
+def test_an_error_of_the_stream_is_not_the_components(weights_folder: Path) -> None:
+    nlp = make_nlp(weights_folder)
+    nlp.set_error_handler(lambda name, pipe, docs, err: None)
+
+    def stream() -> Iterator[Doc]:
+        yield nlp.make_doc(TEXTS[0])
+        raise BrokenError("upstream")
+
+    with pytest.raises(BrokenError, match="upstream"):
+        list(component(nlp).pipe(stream(), batch_size=1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        MemoryError(),
+    ],
+    ids=["card", "processor", "Python"],
+)
+def test_out_of_memory_halves_the_batch(
+    weights_folder: Path, error: Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = make_nlp(weights_folder)
+    shim = shim_of(component(nlp).model)
+    predict = shim.predict
+    sizes: list[int] = []
+
+    def little_memory(inputs: ArgsKwargs) -> torch.Tensor:
+        sizes.append(len(inputs.kwargs["input_ids"]))
+        if sizes[-1] > 2:
+            raise error
+        return predict(inputs)
+
+    monkeypatch.setattr(shim, "predict", little_memory)
+    assert [ents(doc) for doc in nlp.pipe(TEXTS * 2)] == GOLD * 2
+    assert sizes == [10, 5, 2, 3, 1, 2, 5, 2, 3, 1, 2]
+    assert caplog.messages[0] == "out of memory with 10 windows at once: halved; lower batch_tokens"
+
+
+def test_only_what_has_no_memory_alone_is_an_error(
+    weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = make_nlp(weights_folder)
+    shim = shim_of(component(nlp).model)
+    predict = shim.predict
+
+    def little_memory(inputs: ArgsKwargs) -> torch.Tensor:
+        if inputs.kwargs["input_ids"].shape[1] > 50:
+            raise torch.OutOfMemoryError("too long")
+        return predict(inputs)
+
+    monkeypatch.setattr(shim, "predict", little_memory)
+    handed: list[str] = []
+    nlp.set_error_handler(lambda name, pipe, docs, err: handed.append(f"{len(docs)} {err}"))
+    long_text = " ".join(["mouse"] * 60)
+    assert [ents(doc) for doc in nlp.pipe([*TEXTS, long_text, *TEXTS])] == GOLD * 2
+    assert handed == ["1 too long"]
+
+
+def test_other_runtime_errors_are_no_reason_to_halve(
+    weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = make_nlp(weights_folder)
+    pipe = component(nlp)
+    assert pipe.scheme
+    calls: list[int] = []
+
+    def fail(inputs: ArgsKwargs) -> torch.Tensor:
+        calls.append(len(inputs.kwargs["input_ids"]))
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(shim_of(pipe.model), "predict", fail)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        pipe.predict([nlp.make_doc(text) for text in TEXTS])
+    assert calls == [5]
 
 
 # Odd documents
@@ -392,6 +538,48 @@ def test_saved_folder_has_no_pickle(trained: Path) -> None:
         "model/tokenizer.json",
         "model/tokenizer_config.json",
     ]
+
+
+def test_saving_onto_the_folder_it_was_loaded_from(trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "pipeline")
+    nlp = spacy.load(folder)
+    (folder / "craft_ner" / "model" / "NOTES.md").write_text("mine")
+    for _ in range(2):
+        nlp.to_disk(folder)
+        assert [ents(doc) for doc in nlp.pipe(TEXTS)] == GOLD
+    nlp.update(examples(nlp), sgd=Adam(1e-5))
+    nlp.to_disk(folder)
+    again = weights(spacy.load(folder))
+    assert all((again[name] == value).all() for name, value in weights(nlp).items())
+    names = {path.name for path in (folder / "craft_ner" / "model").iterdir()}
+    assert "NOTES.md" in names
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_saving_that_fails_leaves_the_folder_as_it_was(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(trained, tmp_path / "pipeline") / "craft_ner" / "model"
+    nlp = spacy.load(tmp_path / "pipeline")
+    nlp.update(examples(nlp), sgd=Adam(0.1))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def no_space(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shim_of(component(nlp).model)._hfmodel.tokenizer, "save_pretrained", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        nlp.to_disk(tmp_path / "pipeline")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_damaged_folder_leaves_the_loaded_model_in_use(trained: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(trained)
+    damaged = shutil.copytree(trained / "craft_ner", tmp_path / "damaged")
+    (damaged / "model" / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(OSError, match="damaged or do not belong together"):
+        component(nlp).from_disk(damaged)
+    assert [ents(doc) for doc in nlp.pipe(TEXTS)] == GOLD
 
 
 def test_from_disk_without_model_is_named(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """Where models come from: hub, cache and folders; and the errors of those that cannot be used."""
 
+import hashlib
+import json
+import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -134,6 +138,52 @@ def test_hub_that_fails_is_named(tiny_model: Path, tmp_path: Path) -> None:
     assert "403" in said
 
 
+def test_every_fault_of_a_hub_is_named_and_a_slow_one_is_waited_for(tmp_path: Path) -> None:
+    code = """
+import spacy
+for name in ("a/unauthorized", "a/missing", "a/failing", "a/busy", "a/torn", "a/silent", "a/slow"):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("craft_ner", config={"model": {"name": name, "precision": "fp32"}})
+    try:
+        print(name, "labels", *nlp.get_pipe("craft_ner").scheme.labels)
+    except ConnectionError as err:
+        print(name, err)
+"""
+    torn = make_tiny_model(tmp_path / "torn", seed=5)
+    digest = hashlib.sha256((torn / "model.safetensors").read_bytes()).hexdigest()
+    with HubServer() as server:
+        server.add("a/torn", torn)
+        for name in ("a/unauthorized", "a/failing", "a/busy", "a/silent", "a/slow"):
+            server.add(name, make_tiny_model(tmp_path / "model"))
+        server.faults = (
+            Faults(status=401, only="*/a/unauthorized/*"),
+            Faults(status=500, only="*/a/failing/*"),
+            Faults(status=503, only="*/a/busy/*"),
+            Faults(truncate=1000, only=f"/lfs/{digest}"),
+            Faults(delay=8.0, only="*/a/silent/*"),
+            Faults(delay=0.2, only="*/a/slow/*"),
+        )
+        env = hub_env(server, tmp_path) | {"HF_HUB_DOWNLOAD_TIMEOUT": "2", "HF_HUB_ETAG_TIMEOUT": "2"}
+        *failed, slow = run_python(code, env).stdout.splitlines()
+    causes = ("401", "RepositoryNotFound", "500", "503", "OSError|Consistency", "Timeout|timed out")
+    assert len(failed) == len(causes)
+    for said, cause in zip(failed, causes, strict=True):
+        name = said.split()[0]
+        assert said.startswith(f"{name} [model] name = {name!r}, revision = 'main': the hub could not give")
+        assert re.search(cause, said), said
+        assert "name = 'small'" in said
+    assert slow == "a/slow labels Cell Chemical Gene Protein Sequence Taxon"
+
+
+def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("craftner_spacy.sources.snapshot_download", no_space)
+    with pytest.raises(ConnectionError, match=r"someone/tiny-craft.*No space left on device"):
+        find_folder(REPO, "main")
+
+
 def test_hub_repository_without_weights_is_named(tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model")
     (folder / "model.safetensors").unlink()
@@ -213,6 +263,50 @@ def test_weights_of_another_size_are_named(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "b" / "config.json", tmp_path / "a")
     with pytest.raises(OSError, match="damaged or do not belong together"):
         load_folder(tmp_path / "a")
+
+
+def test_hostile_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path / "model", weights="bin")
+    trace = tmp_path / "it-ran"
+    with (tmp_path / "model" / "pytorch_model.bin").open("wb") as file:
+        torch.save({"classifier.bias": Payload(trace)}, file)
+    with pytest.raises(OSError, match="damaged or do not belong together"):
+        load_folder(tmp_path / "model")
+    assert not trace.exists()
+    pickle.loads(pickle.dumps(Payload(trace)))
+    assert trace.exists()
+
+
+class Payload:
+    """An object that makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[type[Path.touch], tuple[Path]]:  # type: ignore[valid-type]
+        return Path.touch, (self.path,)
+
+
+def test_code_of_a_model_is_not_run(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf8"))
+    config["model_type"] = "made-up"
+    config["auto_map"] = {"AutoConfig": "evil.Config", "AutoModelForTokenClassification": "evil.Model"}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf8")
+    trace = tmp_path / "it-ran"
+    (tmp_path / "evil.py").write_text(f"open({str(trace)!r}, 'w')", encoding="utf8")
+    with pytest.raises((OSError, ValueError), match=r"evil|made-up|trust_remote_code|custom code"):
+        load_folder(tmp_path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json"])
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null", "\x00\x00"])
+def test_damaged_settings_are_named(file: str, content: str, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    (tmp_path / file).write_text(content, encoding="utf8")
+    with pytest.raises(OSError, match="damaged or do not belong together"):
+        load_folder(tmp_path)
 
 
 # Labels

@@ -1,0 +1,195 @@
+"""Any text at all: what holds of the component whatever it is given. `make soak` tries more examples."""
+
+import unicodedata
+
+import numpy as np
+import pytest
+import spacy
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import Doc
+from tiny_models import make_tiny_model
+
+from craftner_spacy.alignment import ALIGNMENT_MODES
+from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.model import shim_of
+
+ODD = (
+    "\x00\x07\x1b\x7f\x85",  # control characters
+    "\u200b\u200d\u2060\ufeff\u00ad",  # of no width, and the soft hyphen
+    "\u00a0\u2003\u2028\u3000\r\n\t",  # white space
+    "e\u0301a\u0308\u20e3",  # combining marks
+    "👩\u200d🔬🏽🇪🇸❤\ufe0f",  # emoji with joiners
+    "ﬁﬂ½²⁻Å㎍",  # ligatures and compatibility forms
+    "漢字ไทยعربيעבריतमिழ்ꙮ𐎀𝔊",  # scripts the vocabulary lacks
+    "αβγ−–+/-'\"()[]",
+)
+WORDS = st.sampled_from(["mouse", "Sox9-/-", "kinase", "PGC-1α", "cells", "qzx", *ODD, " ", "  ", "\n\n"])
+ANY_TEXT = st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=12).map("".join))
+MODES = st.sampled_from(ALIGNMENT_MODES)
+
+
+@pytest.fixture(scope="module")
+def nlp(short_model: str) -> Language:
+    return make_nlp(short_model)
+
+
+@pytest.fixture(scope="module")
+def short_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model with few positions, so that short texts need several windows, and entities of all lengths."""
+    return str(make_tiny_model(tmp_path_factory.mktemp("hostile"), max_positions=16, seed=15))
+
+
+def make_nlp(folder: str) -> Language:
+    nlp = spacy.blank("en")
+    model = {"name": folder, "precision": "fp32"}
+    nlp.add_pipe("craft_ner", config={"model": model})
+    assert component(nlp).scheme
+    return nlp
+
+
+def component(nlp: Language, mode: str = "expand") -> CraftNER:
+    pipe = nlp.get_pipe("craft_ner")
+    assert isinstance(pipe, CraftNER)
+    pipe.alignment_mode = mode
+    return pipe
+
+
+def retokenized(nlp: Language, text: str, cuts: set[int]) -> Doc:
+    """A Doc of the text with tokens that end at the cuts and where spaCy's do not."""
+    words, spaces, start = [], [], 0
+    for end in [*sorted(cut for cut in cuts if 0 < cut < len(text)), len(text)]:
+        word = text[start:end]
+        if word:
+            has_space = word.endswith(" ") and word != " "
+            words.append(word[:-1] if has_space else word)
+            spaces.append(has_space)
+        start = end
+    return Doc(nlp.vocab, words=words, spaces=spaces)
+
+
+@pytest.mark.filterwarnings("ignore:.*do not fit the tokens")
+@given(text=ANY_TEXT, cuts=st.sets(st.integers(0, 80)), mode=MODES)
+def test_any_text_in_any_tokens(nlp: Language, text: str, cuts: set[int], mode: str) -> None:
+    doc = retokenized(nlp, text, cuts)
+    assert doc.text == text
+    borders = {t.idx for t in doc} | {t.idx + len(t) for t in doc}
+    pipe = component(nlp, mode)
+    [found] = pipe.predict([doc])
+    pipe(doc)
+    assert doc.text == text
+    group = doc.spans["craft_ner"]
+    assert [(s.start, s.end, s.label_) for s in group] == [(e.start, e.end, e.label_) for e in doc.ents]
+    unplaced = [(e["start"], e["end"]) for e in group.attrs["unplaced"]]
+    offsets = [(start, end) for start, end in group.attrs["offsets"]]
+    assert sorted(unplaced + offsets) == sorted((e.start, e.end) for e in found)
+    for start, end in unplaced + offsets:
+        assert 0 <= start < end <= len(text)
+        assert text[start:end] == text[start:end].strip()
+    for entity, (start, end) in zip(doc.ents, offsets, strict=True):
+        assert entity.start_char < end
+        assert start < entity.end_char
+        if mode in ("strict", "split"):
+            assert (entity.start_char, entity.end_char) == (start, end)
+        if mode != "split":
+            assert {entity.start_char, entity.end_char} <= borders
+    assert all(0.0 <= score <= 1.0 for score in group.attrs["scores"])
+
+
+@given(text=ANY_TEXT)
+def test_every_word_is_read_once(nlp: Language, text: str) -> None:
+    [words] = component(nlp).model.predict([nlp.make_doc(text)])
+    assert words.n_unread == 0
+    assert np.isfinite(words.logits).all()
+    assert (words.chars[:, 0] < words.chars[:, 1]).all()
+    assert (np.diff(words.chars[:, 0]) >= 0).all()
+    read = {i for start, end in words.chars.tolist() for i in range(start, end)}
+    lost = {char for i, char in enumerate(text) if i not in read and not char.isspace()}
+    # What BERT's tokenizer itself drops: control characters, and what is nothing but a mark.
+    assert all(char == "\ufffd" or unicodedata.category(char)[0] in ("C", "M") for char in lost)
+
+
+@pytest.mark.filterwarnings("ignore:.*do not fit the tokens")
+@given(texts=st.lists(ANY_TEXT, min_size=1, max_size=6), size=st.integers(1, 7))
+def test_alone_or_in_any_batch(nlp: Language, texts: list[str], size: int) -> None:
+    pipe = component(nlp)
+    single = [pipe.model.predict([nlp.make_doc(text)])[0] for text in texts]
+    batched = pipe.model.predict([nlp.make_doc(text) for text in texts])
+    for one, other in zip(single, batched, strict=True):
+        assert (one.chars == other.chars).all()
+        np.testing.assert_allclose(one.logits, other.logits, rtol=1e-3, atol=1e-3)
+    # Scores that all but tie may fall either way in another batch.
+    assume(all(_is_clear(words.logits) for words in single))
+    alone = [[(e.start_char, e.end_char, e.label_) for e in nlp(text).ents] for text in texts]
+    piped = [[(e.start_char, e.end_char, e.label_) for e in d.ents] for d in nlp.pipe(texts, batch_size=size)]
+    assert piped == alone
+
+
+def _is_clear(logits: np.ndarray) -> bool:
+    ordered = np.sort(logits, axis=1)
+    return not len(ordered) or bool((ordered[:, -1] - ordered[:, -2]).min() > 0.01)
+
+
+@pytest.mark.parametrize("n_pieces", range(509, 515))
+def test_documents_about_as_long_as_the_encoder(tiny_model: object, n_pieces: int) -> None:
+    nlp = make_nlp(str(tiny_model))
+    pipe = component(nlp)
+    doc = nlp.make_doc("mouse " * (n_pieces - 1) + "cells")
+    assert shim_of(pipe.model).max_pieces == 510
+    [words] = pipe.model.predict([doc])
+    assert len(words.chars) == n_pieces
+    assert words.n_unread == 0
+    assert pipe(doc).text == "mouse " * (n_pieces - 1) + "cells"
+
+
+@pytest.mark.parametrize(
+    ("text", "n_words"),
+    [
+        ("a" * 20_000, 1),
+        ("-" * 20_000, 20_000),
+        (" " * 1_000_000, 0),
+        ("\n" * 100_000 + "mouse", 1),
+        ("\u200d" * 10_000, 0),
+        ("👩\u200d🔬" * 2_000, 1),
+    ],
+    ids=["word", "signs", "spaces", "lines", "joiners", "emoji"],
+)
+def test_long_and_odd(tiny_model: object, text: str, n_words: int) -> None:
+    nlp = make_nlp(str(tiny_model))
+    nlp.max_length = len(text)
+    doc = Doc(nlp.vocab, words=[text])
+    pipe = component(nlp, "split")
+    assert pipe(doc).text.strip() == text.strip()
+    [words] = pipe.model.predict([doc])
+    assert len(words.chars) == n_words
+    assert words.n_unread == 0
+
+
+def test_lone_surrogates_are_refused_by_spacy_before_us(nlp: Language) -> None:
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
+        nlp("a mouse \ud83d")
+    text = "a mouse \ud83d".encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert nlp(text).text == "a mouse \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("TGF-β1 signals", ["TGF", "-", "β1", "signals"]),
+        ("10⁻⁵ M", ["10⁻⁵", "M"]),
+        ("co\u00adactivator", ["co\u00adactivator"]),
+        ("ﬁbroblasts", ["ﬁbroblasts"]),
+        ("e\u0301tude", ["e\u0301tude"]),
+        ("mouse\u00a0cells", ["mouse", "cells"]),
+        ("mito-\nchondria", ["mito", "-", "chondria"]),
+        ("gene\tallele\n\nmouse", ["gene", "allele", "mouse"]),
+        ("Sam68−/−", ["Sam68", "−", "/", "−"]),
+        ("LOSS OF FUNCTION", ["LOSS", "OF", "FUNCTION"]),
+        ("¿Qué? ¡Sí!", ["¿", "Qué", "?", "¡", "Sí", "!"]),
+        ("naïve [12]", ["naïve", "[", "12", "]"]),
+    ],
+)
+def test_text_as_it_comes(nlp: Language, text: str, expected: list[str]) -> None:
+    [words] = component(nlp).model.predict([nlp.make_doc(text)])
+    assert [text[start:end] for start, end in words.chars.tolist()] == expected

@@ -1,0 +1,236 @@
+"""The component among others: what stands before and behind it, twice in one pipeline, saved and sent."""
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from hub import run_python
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import load_model_from_config
+from thinc.api import Adam
+from tiny_models import make_tiny_model
+
+from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.model import shim_of
+
+TEXT = "The mouse kinase of stem cells. Sox9-/- mice were in the blood of zebrafish."
+Found = list[tuple[int, int, str]]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*do not fit the tokens")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that finds several entities in TEXT, with gaps between them."""
+    return make_tiny_model(tmp_path_factory.mktemp("model"), seed=4)
+
+
+@pytest.fixture(scope="module")
+def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("other"), seed=9)
+
+
+def add(nlp: Language, model: Path, name: str = "craft_ner", **settings: object) -> CraftNER:
+    config = {"model": {"name": str(model), "precision": "fp32"}, **settings}
+    pipe = nlp.add_pipe("craft_ner", name=name, config=config)
+    assert isinstance(pipe, CraftNER)
+    return pipe
+
+
+def found(doc: Doc) -> Found:
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+def alone(model: Path) -> Found:
+    nlp = spacy.blank("en")
+    add(nlp, model)
+    ents = found(nlp(TEXT))
+    assert len(ents) > 2
+    return ents
+
+
+def add_ruler(nlp: Language, text: str, **settings: object) -> None:
+    ruler = nlp.add_pipe("entity_ruler", config=settings)
+    ruler.add_patterns([{"label": "Mine", "pattern": text, "id": "rule"}])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_entity_ruler_before(model: Path, overwrite: bool) -> None:
+    start, end, label = alone(model)[0]
+    nlp = spacy.blank("en")
+    add_ruler(nlp, TEXT[start:end])
+    add(nlp, model, overwrite_ents=overwrite)
+    doc = nlp(TEXT)
+    assert (start, end, label if overwrite else "Mine") in found(doc)
+    assert doc.ents[0].ent_id_ == ("" if overwrite else "rule")
+    assert [(s.start_char, s.end_char, s.label_) for s in doc.spans["craft_ner"]] == alone(model)
+
+
+def test_entity_ruler_behind(model: Path) -> None:
+    start, end, _ = alone(model)[0]
+    nlp = spacy.blank("en")
+    add(nlp, model)
+    add_ruler(nlp, TEXT[start:end], overwrite_ents=True)
+    assert found(nlp(TEXT)) == [(start, end, "Mine"), *alone(model)[1:]]
+
+
+@pytest.mark.parametrize("mode", ["expand", "split"])
+def test_merge_entities_behind(model: Path, mode: str) -> None:
+    nlp = spacy.blank("en")
+    add(nlp, model, alignment_mode=mode)
+    expected = found(nlp(TEXT))
+    nlp.add_pipe("merge_entities")
+    doc = nlp(TEXT)
+    assert doc.text == TEXT
+    assert found(doc) == expected
+    assert all(len(ent) == 1 for ent in doc.ents)
+
+
+@pytest.mark.parametrize("mode", ["expand", "split"])
+def test_sentencizer_and_spans_of_sentences(model: Path, mode: str) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    getter = {"@span_getters": "spacy-transformers.sent_spans.v1"}
+    config = {"name": str(model), "precision": "fp32", "get_spans": getter}
+    nlp.add_pipe("craft_ner", config={"model": config, "alignment_mode": mode})
+    doc = nlp(TEXT)
+    assert [sent.text for sent in doc.sents] == [TEXT[:31], TEXT[32:]]
+    # Each sentence is read alone: its words' scores are those of a document that is the sentence.
+    pipe = nlp.get_pipe("craft_ner")
+    assert isinstance(pipe, CraftNER)
+    [whole] = pipe.model.predict([doc])
+    parts = pipe.model.predict([nlp(TEXT[:31]), nlp(TEXT[32:])])
+    assert whole.chars.tolist() == [*parts[0].chars.tolist(), *(parts[1].chars + 32).tolist()]
+    logits = np.concatenate([part.logits for part in parts])
+    np.testing.assert_allclose(whole.logits, logits, rtol=1e-3, atol=1e-3)
+
+
+def test_spans_of_sentences_without_sentences_go_to_the_handler(model: Path) -> None:
+    nlp = spacy.blank("en")
+    getter = {"@span_getters": "spacy-transformers.sent_spans.v1"}
+    nlp.add_pipe("craft_ner", config={"model": {"name": str(model), "get_spans": getter}})
+    with pytest.raises(ValueError, match="E030"):
+        nlp(TEXT)
+    handed: list[str] = []
+    nlp.set_error_handler(lambda name, pipe, docs, err: handed.extend(doc.text for doc in docs))
+    assert list(nlp.pipe([TEXT])) == []
+    assert handed == [TEXT]
+
+
+def test_select_and_replace(model: Path, other_model: Path) -> None:
+    nlp = spacy.blank("en")
+    pipe = add(nlp, model)
+    with nlp.select_pipes(disable="craft_ner"):
+        assert found(nlp(TEXT)) == []
+    assert found(nlp(TEXT)) == alone(model)
+    config = {"model": {"name": str(other_model), "precision": "fp32"}}
+    nlp.replace_pipe("craft_ner", "craft_ner", config=config)
+    assert nlp.get_pipe("craft_ner") is not pipe
+    assert found(nlp(TEXT)) == alone(other_model)
+
+
+def test_two_in_one_pipeline(model: Path, other_model: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    add(nlp, model, "first", spans_key="one")
+    add(nlp, other_model, "second", spans_key="two", alignment_mode="split", overwrite_ents=False)
+    nlp.to_disk(tmp_path)
+    for pipeline in (nlp, spacy.load(tmp_path), load_model_from_config(nlp.config)):
+        doc = pipeline(TEXT)
+        spans = {key: [(s.start_char, s.end_char, s.label_) for s in doc.spans[key]] for key in doc.spans}
+        assert list(spans) == ["one", "two"]
+        assert spans["one"] == alone(model)
+        assert [list(offsets) for offsets in doc.spans["two"].attrs["offsets"]] == [
+            [start, end] for start, end, _ in spans["two"]
+        ]
+        assert set(spans["one"]) <= set(found(doc)) <= {*spans["one"], *spans["two"]}
+    only = spacy.load(tmp_path, exclude=["first"])
+    assert only.pipe_names == ["second"]
+    assert list(only(TEXT).spans) == ["two"]
+
+
+def test_config_round_trip(model: Path) -> None:
+    nlp = spacy.blank("en")
+    settings = {
+        "alignment_mode": "contract",
+        "overwrite_ents": False,
+        "spans_key": "bio",
+        "threshold": 0.25,
+        "label_map": {"Gene": "Part"},
+        "batch_tokens": 77,
+    }
+    add(nlp, model, **settings)
+    again = load_model_from_config(nlp.config.from_str(nlp.config.to_str()))
+    assert again.config["components"] == nlp.config["components"]
+    pipe = again.get_pipe("craft_ner")
+    assert isinstance(pipe, CraftNER)
+    assert {key: getattr(pipe, key) for key in settings if key != "batch_tokens"} == {
+        key: value for key, value in settings.items() if key != "batch_tokens"
+    }
+    assert pipe.model.attrs["batch_tokens"] == 77
+
+
+def test_exclude(model: Path, other_model: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    pipe = add(nlp, model)
+    nlp.to_disk(tmp_path / "all")
+    pipe.to_disk(tmp_path / "without", exclude=["model"])
+    assert not (tmp_path / "without" / "model").exists()
+    assert spacy.load(tmp_path / "all", exclude=["craft_ner"]).pipe_names == []
+    other = spacy.blank("en")
+    theirs = add(other, other_model)
+    theirs.from_disk(tmp_path / "all" / "craft_ner", exclude=["model"])
+    theirs.from_bytes(pipe.to_bytes(), exclude=["model"])
+    assert found(other(TEXT)) == alone(other_model)
+
+
+def test_frozen_in_training(model: Path) -> None:
+    nlp = spacy.blank("en")
+    pipe = add(nlp, model)
+    nlp.add_pipe("textcat")
+    example = Example.from_dict(nlp.make_doc(TEXT), {"cats": {"A": 1.0, "B": 0.0}})
+    nlp.initialize(lambda: [example])
+    before = shim_of(pipe.model)._hfmodel.transformer.state_dict()["classifier.weight"].clone()
+    losses = nlp.update([example], exclude=["craft_ner"], annotates=["craft_ner"], sgd=Adam(0.1))
+    assert set(losses) == {"textcat"}
+    assert (shim_of(pipe.model)._hfmodel.transformer.state_dict()["classifier.weight"] == before).all()
+    assert found(nlp(TEXT)) == alone(model)
+
+
+@pytest.mark.parametrize("called_before", [True, False])
+def test_pickle(model: Path, called_before: bool) -> None:
+    nlp = spacy.blank("en")
+    add(nlp, model, threshold=0.01)
+    if called_before:
+        nlp(TEXT)
+    again = pickle.loads(pickle.dumps(nlp))
+    assert found(again(TEXT)) == found(nlp(TEXT))
+    pipe = again.get_pipe("craft_ner")
+    assert isinstance(pipe, CraftNER)
+    assert pipe.threshold == 0.01
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_processes_by(method: str, model: Path) -> None:
+    code = f"""
+import multiprocessing
+import spacy
+if __name__ == "__main__":
+    multiprocessing.set_start_method({method!r})
+    nlp = spacy.blank("en")
+    nlp.add_pipe("craft_ner", config={{"model": {{"name": {str(model)!r}, "precision": "fp32"}}}})
+    [one] = [[(e.start_char, e.end_char, e.label_) for e in nlp({TEXT!r}).ents]]
+    docs = list(nlp.pipe([{TEXT!r}] * 4, n_process=2, batch_size=1))
+    assert [[(e.start_char, e.end_char, e.label_) for e in doc.ents] for doc in docs] == [one] * 4
+    print(one == {alone(model)!r})
+"""
+    script = model.parent / f"{method}.py"
+    script.write_text(code, encoding="utf8")
+    # spawn imports the main module anew, so it has to be a file.
+    run = f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
+    assert run_python(run, dict(os.environ), timeout=200).stdout == "True\n"
