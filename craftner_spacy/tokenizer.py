@@ -17,7 +17,7 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 
 DASHES = r"\-‐‑‒–—−"
 SLASHES = r"/⁄∕"
-SIGNS = rf"()\[\]{{}}{SLASHES}+*;=<>→|∷…{CONCAT_ICONS}"
+SIGNS = rf"()\[\]{{}}{SLASHES}+*;=<>→|_∷…{CONCAT_ICONS}"
 """Always a token of their own inside a word: brackets, signs that join two names or a name and its state."""
 
 PREFIXES = [
@@ -47,6 +47,8 @@ INFIX = rf"[{SIGNS}{DASHES}~^,:.](?:" + "|".join(
         rf"(?<=[{SLASHES}+*;)\]][{DASHES}])",
         rf"(?<=[{DASHES}])(?=[{SLASHES}+;,:)\]]|$)",
         r"(?<=[0-9][-^])(?=[0-9-])",
+        # The end of a primer: "…GCA-3′".
+        rf"(?<=[{DASHES}])(?=[35]′)",
         # Two sentences without a space, and "chr.1".
         rf"(?<=[{ALPHA_LOWER}{CONCAT_QUOTES}]\.)(?=[{ALPHA_UPPER}{CONCAT_QUOTES}])",
         r"(?<=\b[Cc]hr\.)(?=[0-9XY])",

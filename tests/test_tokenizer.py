@@ -61,6 +61,8 @@ def words(nlp: Language, text: str) -> str:
         ("mouse–kinase", "mouse – kinase"),
         ("mouse--kinase", "mouse -- kinase"),
         ("5′-end", "5′ - end"),
+        ("5′-GCA-3′", "5′ - GCA - 3′"),
+        ("Pax6_ExI_5′", "Pax6 _ ExI _ 5′"),
         ("p<0.05", "p < 0.05"),
         ("n=12", "n = 12"),
         ("chr.12 and chr.X", "chr . 12 and chr . X"),
