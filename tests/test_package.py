@@ -43,7 +43,7 @@ FLOORS = (
     {"evaluation", "sources"},
     {"model"},
     {"craft_ner"},
-    {"annotation", "ray_annotate", "report"},
+    {"annotation", "report"},
     {"__main__"},
 )
 """Modules by floor: each may import from the floors below its own."""
