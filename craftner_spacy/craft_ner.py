@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 
 DEFAULT_CONFIG = """
 [craft_ner]
-alignment_mode = "expand"
+alignment_mode = "strict"
 overwrite_ents = true
 spans_key = "craft_ner"
 threshold = 0.0
@@ -106,7 +106,7 @@ class CraftNER(TrainablePipe):
         model: Model[list[Doc], list[WordScores]],
         name: str = "craft_ner",
         *,
-        alignment_mode: str = "expand",
+        alignment_mode: str = "strict",
         overwrite_ents: bool = True,
         spans_key: str | None = "craft_ner",
         threshold: float = 0.0,
