@@ -49,6 +49,12 @@ INFIX = rf"[{SIGNS}{DASHES}~^,:.](?:" + "|".join(
         r"(?<=[0-9][-^])(?=[0-9-])",
         # The end of a primer: "…GCA-3′".
         rf"(?<=[{DASHES}])(?=[35]′)",
+        # A name whose numbers are a list: "QKI-6/7".
+        rf"(?<=[{ALPHA}][{DASHES}])(?=[0-9]+[{SLASHES}][0-9])",
+        # An isotope in its place: "[α-32P]dCTP".
+        rf"(?<=\b[α-ω][{DASHES}])(?=[0-9]{{2,3}}[{ALPHA_UPPER}])",
+        # Substituents before the number of their place: "5-bromo-4-chloro-3-indolyl".
+        rf"(?:(?<=[{ALPHA_LOWER}]{{3}}o[{DASHES}])|(?<=[{ALPHA_LOWER}]{{2}}yl[{DASHES}]))(?=[0-9]+[{DASHES}])",
         # Two sentences without a space, and "chr.1".
         rf"(?<=[{ALPHA_LOWER}{CONCAT_QUOTES}]\.)(?=[{ALPHA_UPPER}{CONCAT_QUOTES}])",
         r"(?<=\b[Cc]hr\.)(?=[0-9XY])",

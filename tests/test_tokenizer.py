@@ -49,6 +49,7 @@ def words(nlp: Language, text: str) -> str:
         ("Prx1::cre", "Prx1 :: cre"),
         ("Prx1∷cre", "Prx1 ∷ cre"),
         ("Mcm4/6/7", "Mcm4 / 6 / 7"),
+        ("QKI-6/7", "QKI - 6 / 7"),
         ("Tg(tTALap)Bjd", "Tg ( tTALap ) Bjd"),
         ("Pax6(HA", "Pax6 ( HA"),
         ("null;GATA1", "null ; GATA1"),
@@ -97,6 +98,10 @@ def test_leaves_whole(nlp: Language, text: str) -> None:
     ("text", "expected"),
     [
         ("1,2-dichloroethane", "1,2 - dichloroethane"),
+        ("2-fluoro-1-methyl-3-pyridine", "2 - fluoro - 1 - methyl - 3 - pyridine"),
+        ("[α-32P]dCTP", "[ α - 32P ] dCTP"),
+        ("IL-2-mediated", "IL-2 - mediated"),
+        ("caspase-3-positive", "caspase-3 - positive"),
         ("N,N-dimethyl", "N , N - dimethyl"),
         ("[3H]thymidine", "[ 3H ] thymidine"),
         ("poly(A)+ RNA", "poly ( A ) + RNA"),
