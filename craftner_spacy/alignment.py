@@ -16,6 +16,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.attrs import IDX, LENGTH
+from spacy.tokens import Doc
 
 Ints = NDArray[np.int64]
 AlignmentMode = Literal["strict", "contract", "expand", "split"]
@@ -37,6 +39,18 @@ class PlacedEntity(NamedTuple):
     start: int
     end: int
     entity: Entity
+
+
+def chars_of_tokens(doc: Doc) -> Ints:
+    """Start and end of each token, in characters. (n_tokens, 2)
+
+    >>> import spacy
+    >>> chars_of_tokens(spacy.blank("en")("SirT1ko mouse")).tolist()
+    [[0, 7], [8, 13]]
+    """
+    chars = doc.to_array([IDX, LENGTH]).astype(np.int64).reshape(-1, 2)
+    chars[:, 1] += chars[:, 0]
+    return chars
 
 
 def token_range(start: int, end: int, token_chars: Ints, mode: str) -> tuple[int, int] | None:

@@ -16,7 +16,14 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 
-from .alignment import ALIGNMENT_MODES, Entity, PlacedEntity, exact_words, place_entities
+from .alignment import (
+    ALIGNMENT_MODES,
+    Entity,
+    PlacedEntity,
+    chars_of_tokens,
+    exact_words,
+    place_entities,
+)
 from .decoding import TagScheme, WordEntity, best_tags, log_softmax, read_entities, write_tags
 from .model import WordScores, forward, load, shim_of
 from .sources import is_fit_label
@@ -47,7 +54,7 @@ precision = "auto"
 [craft_ner.model.get_spans]
 @span_getters = "spacy-transformers.strided_spans.v1"
 window = 128
-stride = 96
+stride = 112
 """
 
 
@@ -248,8 +255,7 @@ class CraftNER(TrainablePipe):
             ]
             if self.alignment_mode == "split":
                 split_tokens(doc, [edge for e in kept for edge in (e.start, e.end)])
-            token_chars = np.array([(t.idx, t.idx + len(t)) for t in doc], dtype=np.int64).reshape(-1, 2)
-            placed, unplaced = place_entities(kept, token_chars, self.alignment_mode)
+            placed, unplaced = place_entities(kept, chars_of_tokens(doc), self.alignment_mode)
             self._unplaced += len(unplaced)
             spans = [Span(doc, p.start, p.end, label=p.entity.label) for p in placed]
             self._set_ents(doc, spans)

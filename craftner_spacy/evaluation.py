@@ -10,7 +10,7 @@ from spacy.scorer import PRFScore, get_ner_prf
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .alignment import token_range
+from .alignment import chars_of_tokens, token_range
 
 
 def make_craft_scorer() -> Callable[..., dict[str, Any]]:
@@ -68,7 +68,7 @@ def reference_tags(doc: Doc) -> list[str]:
 def projected_tags(example: Example) -> list[str]:
     """Tags of the reference's tokens by the predicted entities: each takes all tokens that it touches."""
     reference = example.reference
-    chars = np.array([(t.idx, t.idx + len(t)) for t in reference], dtype=np.int64).reshape(-1, 2)
+    chars = chars_of_tokens(reference)
     spans = []
     for ent in example.predicted.ents:
         tokens = token_range(ent.start_char, ent.end_char, chars, "expand")

@@ -1,0 +1,322 @@
+"""How fast the component is: beside others with the same weights, and beside the network alone.
+
+All contenders run in one process, one after the other in each round, so that a busy machine slows all alike;
+what is told is the median of the rounds' ratios.
+"""
+
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from itertools import count, islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import spacy
+import srsly
+import torch
+import typer
+from contenders import (
+    Run,
+    bare_forward,
+    hf_token_pipe,
+    make_biobert_shape,
+    ours,
+    pipeline_of,
+    spacy_wrap,
+    transformers_pipeline,
+)
+from spacy.language import Language
+from tqdm import tqdm
+
+import craftner_spacy
+from craftner_spacy.model import has_bf16_units
+
+PACKAGES = ("craftner_spacy", "spacy", "torch", "transformers", "spacy-huggingface-pipelines", "spacy-wrap")
+ABSTRACT_WORDS = 250
+FIRST_ENTITIES = """
+import spacy
+nlp = spacy.blank("en")
+nlp.add_pipe("craft_ner")
+assert nlp("Sam68 is expressed in mouse spermatocytes.").ents
+"""
+
+
+def main(
+    articles: Annotated[Path, typer.Argument(help="a folder of articles: .txt", exists=True)],
+    out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/speed"),
+    words: Annotated[int, typer.Option(help="words of each kind of text")] = 8_000,
+    rounds: int = 5,
+    stream: Annotated[int, typer.Option(help="abstracts of the long run; 0: none")] = 20_000,
+    longest: Annotated[int, typer.Option(help="characters of the longest document")] = 1_000_000,
+    packaged: Annotated[Path | None, typer.Option(help="a pipeline for `spacy benchmark speed`")] = None,
+    devel: Annotated[Path | None, typer.Option(help="a .spacy file for it")] = None,
+) -> None:
+    """Measure on ARTICLES, and write OUT.json and OUT.md."""
+    small = Path(craftner_spacy.__file__).parent / "small"
+    texts = [path.read_text(encoding="utf8") for path in sorted(articles.glob("*.txt"))]
+    kinds = {
+        kind: list(take_words(cut(texts, kind), words)) for kind in ("sentences", "abstracts", "articles")
+    }
+    report: dict[str, Any] = {
+        "machine": {
+            "processor": processor(),
+            "threads": torch.get_num_threads(),
+            "bf16_units": has_bf16_units("cpu"),
+            # Without units bf16 is emulated, and very slow.
+            "gflops": {"fp32": peak(torch.float32)}
+            | ({"bf16": peak(torch.bfloat16)} if has_bf16_units("cpu") else {}),
+        },
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := installed(name))},
+        "words": words,
+        "rounds": rounds,
+    }
+    report["first_entities_seconds"] = first_entities(rounds)
+    with TemporaryDirectory() as folder:
+        shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder))}
+        report["models"] = {
+            shape: {kind: compare(model, kinds[kind], rounds) for kind in kinds}
+            for shape, model in shapes.items()
+        }
+    report["by_length"] = by_length(small, "\n\n".join(texts), longest)
+    report["processes"] = by_processes(small, list(take_words(cut(texts, "abstracts"), 8 * words)), rounds)
+    if stream:
+        report["stream"] = memory_of_stream(small, cut(texts, "abstracts", forever=True), stream)
+    if packaged and devel:
+        report["spacy_benchmark_speed"] = spacy_benchmark(packaged, devel)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(out.with_suffix(".json"), report)
+    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
+    print(as_markdown(report))
+
+
+def cut(texts: Sequence[str], kind: str, forever: bool = False) -> Iterator[str]:
+    """Sentences, abstracts of 250 words, or the articles themselves; forever: again, cut at other places."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    for turn in count() if forever else [0]:
+        for text in texts:
+            if kind == "articles":
+                yield text
+            elif kind == "sentences":
+                yield from (sent.text.strip() for sent in nlp(text).sents if sent.text.strip())
+            else:
+                words = text.split()[turn:]
+                starts = range(0, len(words) - ABSTRACT_WORDS, ABSTRACT_WORDS)
+                yield from (" ".join(words[i : i + ABSTRACT_WORDS]) for i in starts)
+
+
+def take_words(texts: Iterator[str], n_words: int) -> Iterator[str]:
+    """Texts until there are so many words in them."""
+    for text in texts:
+        if n_words <= 0:
+            return
+        n_words -= len(text.split())
+        yield text
+
+
+def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Words a second of each contender, and how many times the others' speed the component's is."""
+    bare, operations = bare_forward(model, texts)
+    runs: dict[str, Run] = {"craft_ner": ours(model), "network alone": bare}
+    runs["transformers pipeline"] = transformers_pipeline(model)
+    runs["hf_token_pipe"] = hf_token_pipe(model)
+    for batch_size in (8, 16):
+        runs[f"hf_token_pipe, batch_size {batch_size}"] = hf_token_pipe(model, batch_size=batch_size)
+    if has_bf16_units("cpu"):
+        runs["hf_token_pipe, bfloat16"] = hf_token_pipe(model, torch_dtype="bfloat16")
+        runs["hf_token_pipe, bfloat16, batch_size 8"] = hf_token_pipe(
+            model, torch_dtype="bfloat16", batch_size=8
+        )
+    runs["spacy-wrap"] = spacy_wrap(model)
+    seconds = interleaved(runs, texts, rounds)
+    n_words = sum(len(text.split()) for text in texts)
+    first = seconds["craft_ner"]
+    return {
+        "documents": len(texts),
+        "gflops": operations / median(first) / 1e9,
+        "contenders": {
+            name: {
+                "words_per_second": n_words / median(found),
+                "times_as_fast": median(other / own for own, other in zip(first, found, strict=True)),
+            }
+            for name, found in seconds.items()
+        },
+    }
+
+
+def interleaved(runs: Mapping[str, Run], texts: Sequence[str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each run in each round, after a first one that loads and warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for number in tqdm(range(rounds + 1), desc=f"{len(texts)} texts", unit="round"):
+        for name, run in runs.items():
+            passed = timed(run, texts if number else texts[:2])
+            if number:
+                seconds[name].append(passed)
+    return seconds
+
+
+def timed(run: Callable[..., Any], *given: Any) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    run(*given)
+    return time.perf_counter() - start
+
+
+def by_length(model: Path, text: str, longest: int) -> dict[str, float]:
+    """Microseconds a word for documents of 100, 1,000, ... characters, each alone.
+
+    RETURNS: by the number of characters; of each at least 100,000 are read.
+    """
+    nlp = pipeline_of(model)
+    nlp.max_length = longest
+    while len(text) < longest:
+        text += "\n\n" + text
+    nlp(text[:1000])
+    found = {}
+    length = 100
+    while length <= longest:
+        docs = [text[i : i + length] for i in range(0, max(length, 100_000), length)]
+        n_words = sum(len(doc.split()) for doc in docs)
+        found[str(length)] = 1e6 * timed(list, map(nlp, docs)) / n_words
+        length *= 10
+    return found
+
+
+def by_processes(model: Path, texts: Sequence[str], rounds: int) -> dict[str, float]:
+    """Words a second with one and two processes, their start included."""
+    nlp = pipeline_of(model)
+    nlp(texts[0])
+    # By default spaCy hands a process 1,000 texts at once.
+    runs = {name: _piped_by(nlp, n_process) for name, n_process in (("one", 1), ("two", 2))}
+    seconds = interleaved(runs, texts, rounds)
+    n_words = sum(len(text.split()) for text in texts)
+    return {
+        **{name: n_words / median(found) for name, found in seconds.items()},
+        "times_as_fast": median(a / b for a, b in zip(seconds["one"], seconds["two"], strict=True)),
+    }
+
+
+def _piped_by(nlp: Language, n_process: int) -> Run:
+    return lambda texts: sum(1 for _ in nlp.pipe(texts, n_process=n_process, batch_size=16))
+
+
+def memory_of_stream(model: Path, texts: Iterator[str], n: int) -> dict[str, float]:
+    """Resident memory in MB after the 1,000th and the last of n documents."""
+    nlp = pipeline_of(model)
+    found = {}
+    for number, _ in enumerate(tqdm(nlp.pipe(islice(texts, n)), total=n, unit=" abstracts"), start=1):
+        if number in (min(1_000, n), n):
+            found[str(number)] = resident()
+    return found
+
+
+def resident() -> float:
+    """Resident memory of this process in MB."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+
+def first_entities(rounds: int) -> float:
+    """Seconds from the start of Python to the first entities of the small model, median."""
+    command = [sys.executable, "-c", FIRST_ENTITIES]
+    return median(timed(subprocess.check_call, command) for _ in range(rounds))
+
+
+def spacy_benchmark(packaged: Path, devel: Path) -> str:
+    """What spaCy's own benchmark says of a packaged pipeline: words a second, and its interval."""
+    command = [sys.executable, "-m", "spacy", "benchmark", "speed", str(packaged), str(devel)]
+    command += ["--batches", "10"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"Mean: .*", printed)
+    if not found:
+        raise ValueError(f"{' '.join(command)} printed no mean: {printed}")
+    return found[0]
+
+
+def peak(dtype: torch.dtype, size: int = 2048, rounds: int = 5) -> float:
+    """GFLOP/s of matrix products of this type."""
+    a, b = torch.rand(size, size).to(dtype), torch.rand(size, size).to(dtype)
+    torch.matmul(a, b)
+    return 2 * size**3 / median(timed(torch.matmul, a, b) for _ in range(rounds)) / 1e9
+
+
+def processor() -> str:
+    """The processor's name."""
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
+
+
+def installed(name: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def as_markdown(report: dict[str, Any]) -> str:
+    """The report as tables."""
+    machine = report["machine"]
+    units = "fp32" if not machine["bf16_units"] else "bf16"
+    lines = [
+        "# Speed",
+        "",
+        f"{machine['processor']}, {machine['threads']} threads; matrix products: "
+        + ", ".join(f"{found:,.0f} GFLOP/s in {name}" for name, found in machine["gflops"].items())
+        + ". "
+        f'`precision = "auto"` takes {units} here. Medians of {report["rounds"]} rounds; the contenders take '
+        "turns in each.",
+        "",
+    ]
+    for model, kinds in report["models"].items():
+        lines += [
+            f"## {model}",
+            "",
+            "Words a second, and in brackets how many times as fast `craft_ner` is.",
+            "",
+        ]
+        lines += [f"| | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
+        for name in next(iter(kinds.values()))["contenders"]:
+            cells = [found["contenders"][name] for found in kinds.values()]
+            lines.append(
+                f"| {name} | "
+                + " | ".join(f"{c['words_per_second']:,.0f} ({c['times_as_fast']:.2f})" for c in cells)
+                + " |"
+            )
+        shares = [found["gflops"] / machine["gflops"][units] for found in kinds.values()]
+        lines += [
+            "",
+            f"Share of the {units} peak, end to end: " + ", ".join(f"{s:.0%}" for s in shares) + ".",
+            "",
+        ]
+    lines += ["## By length of the document", "", "| characters | µs a word |", "|---|---|"]
+    lines += [f"| {int(length):,} | {found:.0f} |" for length, found in report["by_length"].items()]
+    two = report["processes"]
+    lines += [
+        "",
+        "## Else",
+        "",
+        f"- From the start of Python to the first entities: {report['first_entities_seconds']:.1f} s.",
+        f"- `n_process=2`: {two['times_as_fast']:.2f} times as fast as one process with all threads.",
+    ]
+    if "stream" in report:
+        (first, before), (last, after) = report["stream"].items()
+        lines.append(
+            f"- Resident memory after {int(first):,} abstracts {before:.0f} MB, after {int(last):,} "
+            f"{after:.0f} MB ({after / before - 1:+.1%})."
+        )
+    if "spacy_benchmark_speed" in report:
+        lines.append(f"- `spacy benchmark speed`: {report['spacy_benchmark_speed']}.")
+    lines += ["", ", ".join(f"{k} {v}" for k, v in report["versions"].items()), ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    typer.run(main)
