@@ -171,7 +171,6 @@ def annotate(
     nlp = load_pipeline(model, threshold, batch_tokens)
     plan = Plan(sources, Reading("", text_field, id_field, entities=False), limit, make_ids, nlp.max_length)
     settings = {
-        "engine": engine,
         "limit": limit,
         "skip_errors": skip_errors,
         "text_field": text_field,
@@ -179,6 +178,7 @@ def annotate(
         "make_ids": make_ids,
         "shard_characters": shard_characters,
         "batch_records": BATCH_RECORDS,
+        "engine": engine,
     }
     wanted = {"inputs": describe_sources(sources), "settings": settings}
     begin = partial(_begin, work, plan=plan, skip_errors=skip_errors, progress=progress)
@@ -325,7 +325,7 @@ def describe_model(nlp: Language) -> dict[str, Any]:
     shim = shim_of(component.model)
     digest = hashlib.sha256(nlp.config.to_str().encode())
     # Loads the weights, if need be.
-    digest.update(repr(component.scheme).encode())
+    digest.update(repr(component.scheme.tags).encode())
     for name, tensor in sorted(shim._hfmodel.transformer.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
