@@ -14,6 +14,7 @@ the input, from 0, is the id that the checkpoint goes by and that puts the rows 
 import heapq
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,7 +94,6 @@ def cluster(pool: Pool) -> Iterator[None]:
     if pool.address is None:
         n_cpus = max(os.cpu_count() or 1, int((pool.workers or 1) * pool.cpus) + 1)
         options = {"address": "local", "num_cpus": n_cpus, "include_dashboard": False}
-        options["_node_ip_address"] = "127.0.0.1"
     ray.init(**options, log_to_driver=False, logging_level="error")
     try:
         yield
@@ -102,13 +102,35 @@ def cluster(pool: Pool) -> Iterator[None]:
 
 
 def on_a_worker(pool: Pool, function: Callable[[], Result]) -> Result:
-    """What a function gives where a worker would run: with its resources, and its versions of everything."""
+    """What a function gives where a worker would run: with its resources, and its versions of everything.
+
+    RAISES: ValueError if workers do not fit, or for what the function raises.
+    """
     worker_count(pool, ray.cluster_resources())
 
     def called() -> Result:
         return function()
 
-    return ray.get(ray.remote(num_cpus=pool.cpus, num_gpus=pool.gpus)(called).remote())
+    with _short_errors():
+        return ray.get(ray.remote(num_cpus=pool.cpus, num_gpus=pool.gpus)(called).remote())
+
+
+@contextmanager
+def _short_errors() -> Iterator[None]:
+    try:
+        yield
+    except ray.exceptions.RayError as err:
+        raise ValueError(f"a worker failed: {reason_of(str(err))}") from err
+
+
+def reason_of(trace: str) -> str:
+    """The line of a trace that says what happened; Ray puts its own around it.
+
+    >>> reason_of("Traceback:\\n  File...\\nKeyError: 'x'\\n\\nray.exceptions.UserCodeException: UDF failed")
+    "KeyError: 'x'"
+    """
+    found = re.findall(r"^(?:[a-z]\w*\.)*[A-Z]\w*: .*", trace, flags=re.MULTILINE)
+    return next((line for line in reversed(found) if not line.startswith("ray.")), trace)
 
 
 def stage(work: Path, records: Iterable[tuple[int, Record]]) -> None:
@@ -182,6 +204,8 @@ def annotate_shards(
     RAISES: ValueError if the workers do not fit, or if one of them failed for another reason than its end.
     """
     n_workers = worker_count(pool, ray.cluster_resources())
+    # The workers' working directory is another.
+    work = work.resolve()
     context = DataContext.get_current().copy()
     # No block is cut or merged with another.
     context.target_max_block_size = None
@@ -192,7 +216,7 @@ def annotate_shards(
     context.print_on_execution_start = progress
     before = set(_parts(work))
     start = time.monotonic()
-    with DataContext.current(context):
+    with DataContext.current(context), _short_errors():
         shards = Shards(work / "input")
         # Files are read and written on the CPU that the workers leave free, but without claiming it: it is
         # the one that Ray Data's filter of checkpointed rows takes when a run goes on.

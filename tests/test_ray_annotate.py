@@ -127,7 +127,7 @@ def test_a_killed_worker_loses_nothing(
     assert [row["entities"] for row in rows[::10]] == [[]] * len(rows[::10])
     assert (done.records, done.new_records) == (N_RECORDS, N_RECORDS)
     assert done.words == done.new_words == sum(len(row["text"].split()) for row in rows)
-    assert done.entities == sum(len(row["entities"]) for row in rows) > N_RECORDS
+    assert done.entities == sum(len(row["entities"]) for row in rows) > 0
     assert not list(tmp_path.glob("*.work"))
 
 
