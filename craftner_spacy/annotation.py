@@ -50,8 +50,10 @@ from .formats import (
     write_file,
 )
 from .model import shim_of
+from .sources import ALIASES
 
 ENGINES = ("local", "ray")
+RAY_SETTINGS = {"workers": None, "cpus_per_worker": 1, "gpus_per_worker": 0, "address": None}
 BATCH_RECORDS = 64
 SHARD_CHARACTERS = 2_000_000
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
@@ -158,7 +160,7 @@ def annotate(
     """
     out = Path(output)
     _check_numbers(n_process, limit, shard_characters, workers, cpus_per_worker, gpus_per_worker)
-    _check_engine(engine, model, n_process)
+    _check_engine(engine, model, n_process, (workers, cpus_per_worker, gpus_per_worker, address))
     sources = find_sources([inputs] if isinstance(inputs, str | Path) else inputs, input_format)
     kind = format_of(out, output_format, "--output-format")
     if kind.write is None:
@@ -183,20 +185,22 @@ def annotate(
     wanted = {"inputs": describe_sources(sources), "settings": settings}
     begin = partial(_begin, work, plan=plan, skip_errors=skip_errors, progress=progress)
     if engine == "local":
+        described = describe_model(nlp)
         with _clear_io_errors(work):
-            manifest = begin({**wanted, "model": describe_model(nlp)})
+            manifest = begin({**wanted, "model": described})
             run = _annotate_shards(work, plan, nlp, n_process, manifest, shard_characters, progress)
             return _finish(work, out, kind, nlp, manifest, run, partial(_annotated_records, work))
     ray_annotate = _import_ray(address)
     pool = ray_annotate.Pool(workers, cpus_per_worker, gpus_per_worker, address)
     assert isinstance(model, str)
     load = partial(load_worker, _seen_from_elsewhere(model), threshold, batch_tokens, gpus_per_worker > 0)
-    with _clear_io_errors(work):
-        with ray_annotate.cluster(pool):
-            described = ray_annotate.on_a_worker(pool, partial(_describe_loaded, load))
+    with ray_annotate.cluster(pool):
+        described = ray_annotate.on_a_worker(pool, partial(_describe_loaded, load))
+        with _clear_io_errors(work):
             manifest = begin({**wanted, "model": described})
             ray_annotate.stage(work, _sharded(work, plan, manifest, shard_characters))
             run = ray_annotate.annotate_shards(work, pool, partial(_annotator, load, described), progress)
+    with _clear_io_errors(work):
         return _finish(work, out, kind, nlp, manifest, run, partial(ray_annotate.in_order, work))
 
 
@@ -216,9 +220,12 @@ def _check_numbers(
         raise ValueError(f"gpus_per_worker = {gpus}: allowed are numbers from 0; a share of one is one")
 
 
-def _check_engine(engine: str, model: str | Language, n_process: int) -> None:
+def _check_engine(engine: str, model: str | Language, n_process: int, of_ray: tuple[Any, ...]) -> None:
     if engine not in ENGINES:
         raise ValueError(f"engine = {engine!r}: allowed are {', '.join(ENGINES)}")
+    for (name, default), value in zip(RAY_SETTINGS.items(), of_ray, strict=True):
+        if engine == "local" and value != default:
+            raise ValueError(f"{name} = {value!r}: this is a setting of engine 'ray'")
     if engine == "ray" and isinstance(model, Language):
         raise ValueError(
             "the workers of engine 'ray' load the pipeline themselves: give its name or folder, not the "
@@ -241,7 +248,8 @@ def _import_ray(address: str | None) -> Any:
 
 def _seen_from_elsewhere(model: str) -> str:
     """The model's name, or its folder as a process finds it whose working directory is another."""
-    return str(Path(model).resolve()) if Path(model).is_dir() else model
+    folder = Path(model).expanduser()
+    return str(folder.resolve()) if model not in ALIASES and folder.is_dir() else model
 
 
 def find_sources(inputs: Sequence[str | Path], input_format: str | None) -> list[Source]:

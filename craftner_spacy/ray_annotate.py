@@ -13,10 +13,12 @@ the input, from 0, is the id that the checkpoint goes by and that puts the rows 
 
 import heapq
 import json
+import logging
 import os
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -214,14 +216,18 @@ def annotate_shards(
     )
     context.enable_progress_bars = progress
     context.print_on_execution_start = progress
+    logging.getLogger("ray.data").setLevel(logging.INFO if progress else logging.ERROR)
     before = set(_parts(work))
     start = time.monotonic()
-    with DataContext.current(context), _short_errors():
-        shards = Shards(work / "input")
-        # Files are read and written on the CPU that the workers leave free, but without claiming it: it is
-        # the one that Ray Data's filter of checkpointed rows takes when a run goes on.
+    # Files are read and written on the CPU that the workers leave free, but without claiming it: it is what
+    # Ray Data's filter of checkpointed rows takes when a run goes on.
+    n_files = max(2, n_workers // 4)
+    shards = Shards(work / "input")
+    with DataContext.current(context), _short_errors(), warnings.catch_warnings():
+        # There may be fewer shards than workers, which is all right.
+        warnings.filterwarnings("ignore", message="The m.+ number of concurrent", category=UserWarning)
         ray.data.read_datasource(
-            shards, num_cpus=0, concurrency=2, override_num_blocks=len(shards.paths)
+            shards, num_cpus=0, concurrency=n_files, override_num_blocks=len(shards.paths)
         ).map_batches(
             Annotator,
             batch_size=None,
@@ -230,7 +236,7 @@ def annotate_shards(
             compute=ActorPoolStrategy(size=n_workers),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
-        ).write_parquet(str(work / "output"), ray_remote_args={"num_cpus": 0}, concurrency=2)
+        ).write_parquet(str(work / "output"), ray_remote_args={"num_cpus": 0}, concurrency=n_files)
     new = [
         parquet.read_table(path, columns=["words"])["words"] for path in _parts(work) if path not in before
     ]

@@ -30,7 +30,8 @@ def main(
     out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/engines"),
     page: Annotated[Path, typer.Option(help="the page that gets the figures")] = Path("docs/cluster.md"),
     model: str = "small",
-    limit: Annotated[int | None, typer.Option(help="articles and paragraphs, at most")] = None,
+    limit: Annotated[int | None, typer.Option(help="articles, at most")] = None,
+    n: Annotated[int, typer.Option(help="paragraphs for the measurement of speed, at most")] = 1280,
 ) -> None:
     """Annotate ARTICLES with both engines and compare the bytes; measure speed on their paragraphs."""
     text = page.read_text(encoding="utf8")
@@ -43,7 +44,7 @@ def main(
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             "versions": {name: version(name) for name in VERSIONS},
             "articles": compare(articles, folder, model, limit),
-            "paragraphs": measure(paragraphs(articles, folder, limit), folder, model),
+            "paragraphs": measure(paragraphs(articles, folder, n), folder, model),
         }
     out.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(out.with_suffix(".json"), report)
@@ -65,7 +66,7 @@ def compare(articles: Path, folder: Path, model: str, limit: int | None) -> dict
     return {"records": done.records, "words": done.words, "entities": done.entities, "equal_bytes": size}
 
 
-def paragraphs(articles: Path, folder: Path, limit: int | None) -> Path:
+def paragraphs(articles: Path, folder: Path, n: int) -> Path:
     """A file of records of an abstract's length: the articles' paragraphs, but for short ones."""
     path = folder / "paragraphs.jsonl"
     records = [
@@ -74,7 +75,7 @@ def paragraphs(articles: Path, folder: Path, limit: int | None) -> Path:
         for number, text in enumerate(source.path.read_text(encoding="utf8").split("\n"))
         if len(text.split()) >= MIN_WORDS
     ]
-    path.write_bytes(b"".join(map(json_line, records[:limit])))
+    path.write_bytes(b"".join(map(json_line, records[:n])))
     return path
 
 

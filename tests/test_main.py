@@ -37,6 +37,22 @@ def test_annotate_and_report(source: Path, tmp_path: Path, tiny_model: Path) -> 
     assert "The " in html.read_text(encoding="utf8")
 
 
+def test_the_other_engine_has_its_own_way_to_graphics_cards(source: Path, tmp_path: Path) -> None:
+    arguments = [
+        "annotate",
+        str(source),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "--engine",
+        "ray",
+        "--gpu-id",
+        "0",
+    ]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "with --engine ray it is --gpus-per-worker" in refused.stderr
+
+
 def test_labels_prints_the_glossary() -> None:
     printed = CliRunner().invoke(app, ["labels"]).stdout
     for label in GLOSSARY:

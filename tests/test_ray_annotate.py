@@ -282,6 +282,7 @@ def test_bad_ids_are_told_before_work(
     [
         ({"engine": "spark"}, "engine = 'spark': allowed are local, ray"),
         ({"n_process": 2}, "n_process = 2: with engine 'ray' it is workers"),
+        ({"engine": "local", "address": "auto"}, "address = 'auto': this is a setting of engine 'ray'"),
         ({"workers": 0}, "workers = 0: allowed are whole numbers from 1"),
         ({"cpus_per_worker": 0}, "cpus_per_worker = 0: allowed are numbers over 0"),
         ({"gpus_per_worker": -1}, "gpus_per_worker = -1: allowed are numbers from 0"),
