@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -141,6 +141,7 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
         table.add_row(name, facts[name], "installed")
     table.add_row("Python", platform.python_version(), f"{platform.system()} {platform.machine()}")
     table.add_row("spacy-transformers", version("spacy-transformers"), "installed")
+    table.add_row("ray", _ray_version(), 'for --engine ray: pip install "craftner_spacy[ray]"')
     table.add_row("model", model, f"labels: {', '.join(component_of(nlp).scheme.labels)}")
     table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
     table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")
@@ -152,6 +153,13 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
     table.add_row("threshold", str(facts["threshold"]), "of the component")
     table.add_row("batch_tokens", str(facts["batch_tokens"]), "of the component")
     _print(table)
+
+
+def _ray_version() -> str:
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _print(table: Table) -> None:
