@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -114,7 +115,7 @@ def timed(source: Path, out: Path, model: str, workers: int | None) -> tuple[flo
 
 
 def by_step(source: Path, model: str) -> dict[str, float]:
-    """Seconds that a processor spends on the steps of annotating a file."""
+    """Seconds of processors that the steps of annotating a file take, each done once."""
     nlp = load_pipeline(model)
     nlp("mouse")
     [file] = find_sources([source], None)
@@ -128,8 +129,8 @@ def by_step(source: Path, model: str) -> dict[str, float]:
     for record, doc in zip(records, docs, strict=True):
         json_line(record._replace(entities=doc_entities(doc, "craft_ner")))
     clock.append(time.process_time())
-    steps = ("reading and checking, each", "tokens", "model and entities", "writing")
-    return {step: after - before for step, before, after in zip(steps, clock, clock[1:], strict=True)}
+    steps = ("reading", "tokens", "model and entities", "writing")
+    return {step: after - before for step, (before, after) in zip(steps, pairwise(clock), strict=True)}
 
 
 def as_markdown(report: dict[str, Any]) -> str:

@@ -105,32 +105,6 @@ def parts(out: Path) -> list[Path]:
 # The same bytes
 
 
-def test_a_killed_worker_loses_nothing(
-    ray_of_this_process: None, pipeline: Path, many: Path, on_one_machine: bytes, tmp_path: Path
-) -> None:
-    out = tmp_path / "out.jsonl"
-    at_kill = []
-
-    def kill() -> None:
-        wait_for("an annotated shard", lambda: parts(out))
-        at_kill.extend([len(parts(out)), *sorted(annotators())])
-        os.kill(at_kill[1], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    done = annotate(many, out, str(pipeline), shard_characters=1, engine="ray", workers=2)
-    killer.join()
-    assert 1 <= at_kill[0] < N_SHARDS
-    assert len(at_kill) == 3, "two workers"
-    assert out.read_bytes() == on_one_machine
-    rows = [json.loads(line) for line in on_one_machine.splitlines()]
-    assert [row["entities"] for row in rows[::10]] == [[]] * len(rows[::10])
-    assert (done.records, done.new_records) == (N_RECORDS, N_RECORDS)
-    assert done.words == done.new_words == sum(len(row["text"].split()) for row in rows)
-    assert done.entities == sum(len(row["entities"]) for row in rows) > 0
-    assert not list(tmp_path.glob("*.work"))
-
-
 @pytest.fixture(scope="module")
 def killed(pipeline: Path, many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output that a process of its own, with a Ray of its own, was about to write when it was killed."""
@@ -138,10 +112,12 @@ def killed(pipeline: Path, many: Path, tmp_path_factory: pytest.TempPathFactory)
     arguments = f"{str(many)!r}, {str(out)!r}, {str(pipeline)!r}, shard_characters=1, engine='ray', workers=1"
     code = f"from craftner_spacy import annotate\nannotate({arguments})"
     before = set(annotators())
-    process = subprocess.Popen([sys.executable, "-I", "-c", code], stderr=subprocess.PIPE, text=True)
+    log = out.with_name("log")
+    with log.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-I", "-c", code], stderr=file)
     try:
         wait_for("an annotated shard", lambda: parts(out) or process.poll() is not None)
-        assert process.poll() is None, process.communicate()[1]
+        assert process.poll() is None, log.read_text(encoding="utf8")
         addresses = listening_addresses(process.pid)
     finally:
         process.kill()
@@ -182,7 +158,7 @@ def _parent(stat: bytes) -> int:
     return int(stat.rpartition(b")")[2].split()[1]) if stat else 0
 
 
-def test_a_killed_command_goes_on(
+def test_a_killed_command_goes_on_and_a_killed_worker_loses_nothing(
     killed: Path,
     ray_of_this_process: None,
     pipeline: Path,
@@ -190,12 +166,30 @@ def test_a_killed_command_goes_on(
     on_one_machine: bytes,
     tmp_path: Path,
 ) -> None:
-    n_done = len(parts(killed))
+    out = tmp_path / "out.jsonl"
     copytree(killed.with_name("out.jsonl.work"), tmp_path / "out.jsonl.work")
-    done = annotate(many, tmp_path / "out.jsonl", str(pipeline), shard_characters=1, engine="ray", workers=2)
-    assert (tmp_path / "out.jsonl").read_bytes() == on_one_machine
-    assert 0 < done.new_records <= N_RECORDS - n_done * 3
-    assert done.new_records < done.records == N_RECORDS
+    before = len(parts(out))
+    at_kill = []
+
+    def kill() -> None:
+        wait_for("another annotated shard", lambda: len(parts(out)) > before)
+        at_kill.extend([len(parts(out)), *annotators()])
+        os.kill(at_kill[1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = annotate(many, out, str(pipeline), shard_characters=1, engine="ray", workers=2)
+    killer.join()
+    assert before < at_kill[0] < N_SHARDS
+    assert len(at_kill) == 3, "two workers"
+    assert out.read_bytes() == on_one_machine
+    rows = [json.loads(line) for line in on_one_machine.splitlines()]
+    assert [row["entities"] for row in rows[::10]] == [[]] * len(rows[::10])
+    assert done.records == N_RECORDS
+    assert done.new_records == N_RECORDS - before * BATCH_RECORDS
+    assert done.new_words < done.words == sum(len(row["text"].split()) for row in rows)
+    assert done.entities == sum(len(row["entities"]) for row in rows) > 0
+    assert not list(tmp_path.glob("*.work"))
 
 
 def test_work_of_another_engine_or_setting_is_refused(
