@@ -170,6 +170,9 @@ def annotate(
         raise FileExistsError(f"{out} is there already: name another file, or overwrite it (--overwrite)")
     if out.resolve() in {source.path.resolve() for source in sources}:
         raise ValueError(f"{out} is one of the inputs: name another file for the output")
+    if engine == "ray":
+        assert isinstance(model, str)
+        model = _seen_from_elsewhere(model)
     nlp = load_pipeline(model, threshold, batch_tokens)
     plan = Plan(sources, Reading("", text_field, id_field, entities=False), limit, make_ids, nlp.max_length)
     settings = {
@@ -192,10 +195,11 @@ def annotate(
             return _finish(work, out, kind, nlp, manifest, run, partial(_annotated_records, work))
     ray_annotate = _import_ray(address)
     pool = ray_annotate.Pool(workers, cpus_per_worker, gpus_per_worker, address)
-    assert isinstance(model, str)
-    load = partial(load_worker, _seen_from_elsewhere(model), threshold, batch_tokens, gpus_per_worker > 0)
+    load = partial(load_worker, model, threshold, batch_tokens, gpus_per_worker > 0)
     with ray_annotate.cluster(pool):
-        described = ray_annotate.on_a_worker(pool, partial(_describe_loaded, load))
+        # Workers of this machine's processors are as this process is, which saves starting one to ask.
+        here = address is None and not gpus_per_worker
+        described = describe_model(nlp) if here else ray_annotate.on_a_worker(pool, partial(_describe, load))
         with _clear_io_errors(work):
             manifest = begin({**wanted, "model": described})
             ray_annotate.stage(work, _sharded(work, plan, manifest, shard_characters))
@@ -347,14 +351,16 @@ def describe_model(nlp: Language) -> dict[str, Any]:
     }
 
 
-def load_worker(model: str, threshold: float | None, batch_tokens: int | None, gpu: bool) -> Language:
+def load_worker(
+    model: str | Language, threshold: float | None, batch_tokens: int | None, gpu: bool
+) -> Language:
     """The pipeline as a worker has it: on a graphics card if it was given one."""
     if gpu:
         spacy.require_gpu()
     return load_pipeline(model, threshold, batch_tokens)
 
 
-def _describe_loaded(load: Callable[[], Language]) -> dict[str, Any]:
+def _describe(load: Callable[[], Language]) -> dict[str, Any]:
     return describe_model(load())
 
 

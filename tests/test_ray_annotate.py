@@ -23,7 +23,7 @@ import craftner_spacy
 from craftner_spacy import annotation, ray_annotate
 from craftner_spacy.annotation import BATCH_RECORDS, annotate, describe_model, load_worker
 from craftner_spacy.formats import Annotation, Record
-from craftner_spacy.ray_annotate import ENTITIES, Pool, cluster, in_order, stage, worker_count
+from craftner_spacy.ray_annotate import ENTITIES, Pool, cluster, in_order, on_a_worker, stage, worker_count
 
 N_SHARDS = 24
 N_RECORDS = (N_SHARDS - 1) * BATCH_RECORDS + 3
@@ -204,6 +204,16 @@ def test_work_of_another_engine_or_setting_is_refused(
         again(str(pipeline), engine="ray", threshold=0.7)
 
 
+def test_a_function_runs_where_a_worker_would_and_its_errors_are_short(ray_of_this_process: None) -> None:
+    assert on_a_worker(Pool(), os.getpid) != os.getpid()
+    with pytest.raises(
+        ValueError, match=r"^a worker failed: ValueError: invalid literal for int\(\) with base 10: 'x'$"
+    ):
+        on_a_worker(Pool(), partial(int, "x"))
+    with pytest.raises(ValueError, match="workers = 9, each with 1 CPU and 0 GPU: Ray has 3 CPU"):
+        on_a_worker(Pool(workers=9), os.getpid)
+
+
 def test_parts_come_back_in_order_and_once(tmp_path: Path) -> None:
     def write(name: str, numbers: list[int]) -> None:
         rows = [
@@ -304,6 +314,16 @@ def test_without_the_extra_its_name_is_told(
     monkeypatch.delattr(craftner_spacy, "ray_annotate")
     with pytest.raises(ImportError, match=r'pip install "craftner_spacy\[ray\]"'):
         annotate(many, tmp_path / "out.jsonl", engine="ray")
+
+
+def test_a_folder_is_found_from_any_working_directory(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pipeline.parent)
+    (tmp_path / "small").mkdir()
+    assert annotation._seen_from_elsewhere(pipeline.name) == str(pipeline.resolve())
+    monkeypatch.chdir(tmp_path)
+    assert annotation._seen_from_elsewhere("small") == "small", "the shipped one goes before a folder"
 
 
 def test_a_worker_with_another_pipeline_is_refused(pipeline: Path) -> None:
