@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -50,13 +50,29 @@ def annotate_command(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it is there")] = False,
     gpu_id: Annotated[int, typer.Option(help="graphics card; -1: the processor")] = -1,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: workers of this machine or a cluster")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(help="with ray: how many; if not given, one processor stays free")
+    ] = None,
+    cpus_per_worker: Annotated[float, typer.Option(help="with ray: processors of each worker")] = 1,
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="with ray: graphics cards of each worker; 0.5: two share one")
+    ] = 0,
+    address: Annotated[
+        str | None,
+        typer.Option(help="with ray: a running cluster (auto, HOST:PORT); else one is started here"),
+    ] = None,
 ) -> None:
     """Annotate files; stopped and started again, go on.
 
     .gz is read and written too. What the input holds under `entities`, and annotations of BioC and PubTator,
-    give way to the model's.
+    give way to the model's. Both engines write the same, byte for byte.
     """
     with _one_line_errors():
+        if engine == "ray" and gpu_id >= 0:
+            raise ValueError(f"--gpu-id {gpu_id}: with --engine ray it is --gpus-per-worker that gives them")
         _use_gpu(gpu_id)
         done = annotate(
             list(inputs),
@@ -74,6 +90,11 @@ def annotate_command(
             make_ids=make_ids,
             overwrite=overwrite,
             progress=True,
+            engine=engine,
+            workers=workers,
+            cpus_per_worker=cpus_per_worker,
+            gpus_per_worker=gpus_per_worker,
+            address=address,
         )
     speed = f", {done.new_words / done.seconds:,.0f} words/s" if done.new_records else ""
     typer.echo(
@@ -120,6 +141,7 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
         table.add_row(name, facts[name], "installed")
     table.add_row("Python", platform.python_version(), f"{platform.system()} {platform.machine()}")
     table.add_row("spacy-transformers", version("spacy-transformers"), "installed")
+    table.add_row("ray", _ray_version(), 'for --engine ray: pip install "craftner_spacy[ray]"')
     table.add_row("model", model, f"labels: {', '.join(component_of(nlp).scheme.labels)}")
     table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
     table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")
@@ -131,6 +153,13 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
     table.add_row("threshold", str(facts["threshold"]), "of the component")
     table.add_row("batch_tokens", str(facts["batch_tokens"]), "of the component")
     _print(table)
+
+
+def _ray_version() -> str:
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _print(table: Table) -> None:

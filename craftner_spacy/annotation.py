@@ -1,4 +1,4 @@
-"""Files in, annotated files out: `annotate`, on one machine, in shards that outlive a stop.
+"""Files in, annotated files out: `annotate`, in shards that outlive a stop.
 
 Everything is read twice. The first time nothing is annotated: each record is checked and counted, so that a
 bad one is found before hours of work. The second time runs of records, the shards, are annotated, and each is
@@ -10,19 +10,22 @@ written whole under a temporary name and then given its own:
     OUT                         all of them, in its own format, when the last is done; the folder goes then
 
 Where a shard ends depends on the records alone, and batches never reach over an end: so a run that was
-stopped and one that was not have the same batches, the same scores and the same bytes.
+stopped and one that was not have the same batches, the same scores and the same bytes. So have the two
+engines: one annotates the shards here, one after the other; the other (`ray_annotate`) gives them to workers.
 """
 
 import hashlib
 import json
 import os
+import platform
 import shutil
 import sqlite3
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from itertools import groupby, islice
 from pathlib import Path
@@ -47,7 +50,10 @@ from .formats import (
     write_file,
 )
 from .model import shim_of
+from .sources import ALIASES
 
+ENGINES = ("local", "ray")
+RAY_SETTINGS = {"workers": None, "cpus_per_worker": 1, "gpus_per_worker": 0, "address": None}
 BATCH_RECORDS = 64
 SHARD_CHARACTERS = 2_000_000
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
@@ -122,13 +128,18 @@ def annotate(
     overwrite: bool = False,
     progress: bool = False,
     shard_characters: int = SHARD_CHARACTERS,
+    engine: str = "local",
+    workers: int | None = None,
+    cpus_per_worker: float = 1,
+    gpus_per_worker: float = 0,
+    address: str | None = None,
 ) -> Summary:
     """Annotate files, and go on where an earlier run with the same arguments was stopped.
 
     inputs: files, or folders: of these the .txt files are taken, or those of `input_format`.
     output: the file to be written, in the format that its name tells; ``.gz`` packs it.
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, a package; or
-        a loaded pipeline with a `craft_ner`.
+        a loaded pipeline with a `craft_ner` (not with the engine 'ray', whose workers load it themselves).
     threshold, batch_tokens: as of `craft_ner`; None: as the pipeline has them. Not for a loaded pipeline.
     n_process (int): processes that annotate; -1: one for each processor.
     limit (int): records, at most.
@@ -139,11 +150,17 @@ def annotate(
     overwrite (bool): whether a file `output` that is there already may be replaced.
     progress (bool): whether to show bars on standard error.
     shard_characters (int): a shard ends with the batch that reaches this many characters.
+    engine (str): 'local': here; 'ray': by workers on Ray. Both write the same.
+    workers (int): of the engine 'ray'; None: as many as leave one processor free.
+    cpus_per_worker, gpus_per_worker (float): that each of them has to itself.
+    address (str): of a running Ray cluster; None: Ray is started on this machine, and stopped in the end.
     RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument or work of other settings;
-        OSError where a file cannot be read or written; ImportError where the format's library is missing.
+        OSError where a file cannot be read or written; ImportError where the library of the format or of the
+        engine is missing.
     """
     out = Path(output)
-    _check_numbers(n_process=n_process, limit=limit, shard_characters=shard_characters)
+    _check_numbers(n_process, limit, shard_characters, workers, cpus_per_worker, gpus_per_worker)
+    _check_engine(engine, model, n_process, (workers, cpus_per_worker, gpus_per_worker, address))
     sources = find_sources([inputs] if isinstance(inputs, str | Path) else inputs, input_format)
     kind = format_of(out, output_format, "--output-format")
     if kind.write is None:
@@ -153,6 +170,9 @@ def annotate(
         raise FileExistsError(f"{out} is there already: name another file, or overwrite it (--overwrite)")
     if out.resolve() in {source.path.resolve() for source in sources}:
         raise ValueError(f"{out} is one of the inputs: name another file for the output")
+    if engine == "ray":
+        assert isinstance(model, str)
+        model = _seen_from_elsewhere(model)
     nlp = load_pipeline(model, threshold, batch_tokens)
     plan = Plan(sources, Reading("", text_field, id_field, entities=False), limit, make_ids, nlp.max_length)
     settings = {
@@ -163,23 +183,77 @@ def annotate(
         "make_ids": make_ids,
         "shard_characters": shard_characters,
         "batch_records": BATCH_RECORDS,
+        "engine": engine,
     }
-    wanted = {"inputs": describe_sources(sources), "model": describe_model(nlp), "settings": settings}
+    wanted = {"inputs": describe_sources(sources), "settings": settings}
+    begin = partial(_begin, work, plan=plan, skip_errors=skip_errors, progress=progress)
+    if engine == "local":
+        described = describe_model(nlp)
+        with _clear_io_errors(work):
+            manifest = begin({**wanted, "model": described})
+            run = _annotate_shards(work, plan, nlp, n_process, manifest, shard_characters, progress)
+            return _finish(work, out, kind, nlp, manifest, run, partial(_annotated_records, work))
+    ray_annotate = _import_ray(address)
+    pool = ray_annotate.Pool(workers, cpus_per_worker, gpus_per_worker, address)
+    load = partial(load_worker, model, threshold, batch_tokens, gpus_per_worker > 0)
+    with ray_annotate.cluster(pool):
+        # Workers of this machine's processors are as this process is, which saves starting one to ask.
+        here = address is None and not gpus_per_worker
+        described = describe_model(nlp) if here else ray_annotate.on_a_worker(pool, partial(_describe, load))
+        with _clear_io_errors(work):
+            manifest = begin({**wanted, "model": described})
+            ray_annotate.stage(work, _sharded(work, plan, manifest, shard_characters))
+            run = ray_annotate.annotate_shards(work, pool, partial(_annotator, load, described), progress)
     with _clear_io_errors(work):
-        manifest = _begin(work, wanted, plan, skip_errors, progress)
-        run = _annotate_shards(work, plan, nlp, n_process, manifest, shard_characters, progress)
-        return _finish(work, out, kind, nlp, manifest, run)
+        return _finish(work, out, kind, nlp, manifest, run, partial(ray_annotate.in_order, work))
 
 
-def _check_numbers(n_process: int, limit: int | None, shard_characters: int) -> None:
+def _check_numbers(
+    n_process: int, limit: int | None, shard_characters: int, workers: int | None, cpus: float, gpus: float
+) -> None:
     if n_process < 1 and n_process != -1:
         raise ValueError(
             f"n_process = {n_process}: allowed are whole numbers from 1, and -1 for all processors"
         )
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit = {limit}: allowed are whole numbers from 1")
-    if shard_characters < 1:
-        raise ValueError(f"shard_characters = {shard_characters}: allowed are whole numbers from 1")
+    for name, number in {"limit": limit, "shard_characters": shard_characters, "workers": workers}.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name} = {number}: allowed are whole numbers from 1")
+    if cpus <= 0:
+        raise ValueError(f"cpus_per_worker = {cpus}: allowed are numbers over 0")
+    if gpus < 0:
+        raise ValueError(f"gpus_per_worker = {gpus}: allowed are numbers from 0; a share of one is one")
+
+
+def _check_engine(engine: str, model: str | Language, n_process: int, of_ray: tuple[Any, ...]) -> None:
+    if engine not in ENGINES:
+        raise ValueError(f"engine = {engine!r}: allowed are {', '.join(ENGINES)}")
+    for (name, default), value in zip(RAY_SETTINGS.items(), of_ray, strict=True):
+        if engine == "local" and value != default:
+            raise ValueError(f"{name} = {value!r}: this is a setting of engine 'ray'")
+    if engine == "ray" and isinstance(model, Language):
+        raise ValueError(
+            "the workers of engine 'ray' load the pipeline themselves: give its name or folder, not the "
+            "pipeline (nlp.to_disk saves it)"
+        )
+    if engine == "ray" and n_process != 1:
+        raise ValueError(f"n_process = {n_process}: with engine 'ray' it is workers that are counted")
+
+
+def _import_ray(address: str | None) -> Any:
+    """The other engine, which needs an extra."""
+    if address is None:
+        # Read when Ray is imported. The name misleads: at 0, on any system, what Ray starts here has this
+        # machine's loopback as its address, and listens nowhere else.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    from . import ray_annotate
+
+    return ray_annotate
+
+
+def _seen_from_elsewhere(model: str) -> str:
+    """The model's name, or its folder as a process finds it whose working directory is another."""
+    folder = Path(model).expanduser()
+    return str(folder.resolve()) if model not in ALIASES and folder.is_dir() else model
 
 
 def find_sources(inputs: Sequence[str | Path], input_format: str | None) -> list[Source]:
@@ -263,7 +337,7 @@ def describe_model(nlp: Language) -> dict[str, Any]:
     shim = shim_of(component.model)
     digest = hashlib.sha256(nlp.config.to_str().encode())
     # Loads the weights, if need be.
-    digest.update(repr(component.scheme).encode())
+    digest.update(repr(component.scheme.tags).encode())
     for name, tensor in sorted(shim._hfmodel.transformer.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -275,6 +349,43 @@ def describe_model(nlp: Language) -> dict[str, Any]:
         "precision": "bf16" if shim.uses_bf16 else "fp32",
         **{name: version(name) for name in VERSIONS},
     }
+
+
+def load_worker(
+    model: str | Language, threshold: float | None, batch_tokens: int | None, gpu: bool
+) -> Language:
+    """The pipeline as a worker has it: on a graphics card if it was given one."""
+    if gpu:
+        spacy.require_gpu()
+    return load_pipeline(model, threshold, batch_tokens)
+
+
+def _describe(load: Callable[[], Language]) -> dict[str, Any]:
+    return describe_model(load())
+
+
+def _annotator(
+    load: Callable[[], Language], described: dict[str, Any]
+) -> Callable[[Sequence[Record]], list[Record]]:
+    """What annotates in a worker.
+
+    RAISES: ValueError if its pipeline is not what was described: all workers have to find the same.
+    """
+    nlp = load()
+    found = describe_model(nlp)
+    if found != described:
+        different = [
+            f"{key}: {value!r}, not {described[key]!r}"
+            for key, value in found.items()
+            if value != described[key]
+        ]
+        raise ValueError(f"a worker on {platform.node()} has another pipeline ({'; '.join(different)})")
+
+    def annotate_shard(records: Sequence[Record]) -> list[Record]:
+        with _entities_off_tokens():
+            return [record for _, record in _annotated(nlp, ((0, record) for record in records), 1)]
+
+    return annotate_shard
 
 
 def _read(plan: Plan, skipped: Iterable[Skipped] = ()) -> Iterator[tuple[Source, int, Record | BadRecord]]:
@@ -357,7 +468,10 @@ def _begin(
     work.mkdir(parents=True, exist_ok=True)
     # What a stop left behind before there was a manifest, or after it was removed, is no work to go on with.
     for leftover in [*_shards(work), *work.glob("*.tmp"), work / "ids.sqlite"]:
-        leftover.unlink(missing_ok=True)
+        if not leftover.is_dir():
+            leftover.unlink(missing_ok=True)
+    for folder in ("input.tmp", "input", "output", "checkpoint"):
+        shutil.rmtree(work / folder, ignore_errors=True)
     database = work / "ids.sqlite"
     ids = sqlite3.connect(database, isolation_level=None)
     try:
@@ -437,8 +551,8 @@ def _annotate_shards(
     manifest: dict[str, Any],
     shard_characters: int,
     show: bool,
-) -> _Progress:
-    """Annotate what no finished shard holds."""
+) -> tuple[int, int, float]:
+    """Annotate what no finished shard holds. RETURNS: records and words of this run, and seconds."""
     n_finished = len(_shards(work))
     progress = _Progress(manifest["records"], show)
 
@@ -454,13 +568,19 @@ def _annotate_shards(
             progress.count(record)
             yield json_line(record)
 
-    with progress.bar, warnings.catch_warnings():
-        # Files hold the entities' own characters, also where those do not fit the tokens.
-        warnings.filterwarnings("ignore", message=".*entities do not fit the tokens", category=UserWarning)
+    with progress.bar, _entities_off_tokens():
         annotated = _annotated(nlp, unfinished(), n_process)
         for shard, group in groupby(annotated, key=lambda pair: pair[0]):
             _write_whole(work / f"{shard:05}.jsonl", lines(group))
-    return progress
+    return progress.records, progress.words, progress.seconds
+
+
+@contextmanager
+def _entities_off_tokens() -> Iterator[None]:
+    """Be silent about them: files hold the entities' own characters, whether tokens fit or not."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*entities do not fit the tokens", category=UserWarning)
+        yield
 
 
 def _annotated(
@@ -514,38 +634,48 @@ def _write_whole(path: Path, lines: Iterable[bytes]) -> None:
     unfinished.replace(path)
 
 
-class _Shards:
-    """The records of all shards, from the first, each time they are gone through; and what they amount to."""
+def _annotated_records(work: Path) -> Iterator[Record]:
+    """The records of all shards, from the first."""
+    jsonl = format_of(Path("shard.jsonl"), None, "")
+    for path in _shards(work):
+        for record in read_file(path, jsonl, Reading(path.stem)):
+            if isinstance(record, BadRecord):
+                raise ValueError(f"{path} is damaged ({record.reason}): remove {path.parent} and start again")
+            yield record
 
-    def __init__(self, paths: Sequence[Path], kind: Format) -> None:
-        self.paths = paths
-        self.kind = kind
+
+class _Counted:
+    """Records, from the first each time they are gone through; and what they amount to."""
+
+    def __init__(self, records: Callable[[], Iterator[Record]]) -> None:
+        self._all = records
         self.records = self.words = self.entities = 0
 
     def __iter__(self) -> Iterator[Record]:
         self.records = self.words = self.entities = 0
-        for path in self.paths:
-            for record in read_file(path, self.kind, Reading(path.stem)):
-                if isinstance(record, BadRecord):
-                    raise ValueError(
-                        f"{path} is damaged ({record.reason}): remove {path.parent} and start again"
-                    )
-                self.records += 1
-                self.words += len(record.text.split())
-                self.entities += len(record.entities)
-                yield record
+        for record in self._all():
+            self.records += 1
+            self.words += len(record.text.split())
+            self.entities += len(record.entities)
+            yield record
 
 
 def _finish(
-    work: Path, out: Path, kind: Format, nlp: Language, manifest: dict[str, Any], run: _Progress
+    work: Path,
+    out: Path,
+    kind: Format,
+    nlp: Language,
+    manifest: dict[str, Any],
+    run: tuple[int, int, float],
+    annotated: Callable[[], Iterator[Record]],
 ) -> Summary:
-    """Write the shards as one file of the output's format, and remove the folder."""
-    shards = _Shards(_shards(work), format_of(Path("shard.jsonl"), None, ""))
+    """Write the annotated records as one file of the output's format, and remove the folder."""
+    counted = _Counted(annotated)
     unfinished = work / "output.tmp"
-    write_file(unfinished, kind, shards, nlp.make_doc, packed=out.name.endswith(".gz"))
-    if shards.records != manifest["records"]:
+    write_file(unfinished, kind, counted, nlp.make_doc, packed=out.name.endswith(".gz"))
+    if counted.records != manifest["records"]:
         raise ValueError(
-            f"{work} holds {shards.records} records, not {manifest['records']}: an input has changed while "
+            f"{work} holds {counted.records} records, not {manifest['records']}: an input has changed while "
             "it was read. Remove the folder and start again"
         )
     with unfinished.open("rb+") as file:
@@ -555,15 +685,16 @@ def _finish(
     unfinished.replace(out)
     (work / "manifest.json").unlink()
     shutil.rmtree(work)
+    new_records, new_words, seconds = run
     return Summary(
         output=out,
-        records=shards.records,
-        words=shards.words,
-        entities=shards.entities,
+        records=counted.records,
+        words=counted.words,
+        entities=counted.entities,
         skipped=manifest["skipped"],
-        seconds=run.seconds,
-        new_records=run.records,
-        new_words=run.words,
+        seconds=seconds,
+        new_records=new_records,
+        new_words=new_words,
     )
 
 

@@ -22,7 +22,7 @@ from tiny_models import WORDS
 import craftner_spacy
 from craftner_spacy import annotation
 from craftner_spacy.alignment import Entity
-from craftner_spacy.annotation import BATCH_RECORDS, annotate, find_sources, load_pipeline
+from craftner_spacy.annotation import BATCH_RECORDS, annotate, describe_model, find_sources, load_pipeline
 from craftner_spacy.craft_ner import CraftNER
 from craftner_spacy.formats import FORMATS, doc_entities
 
@@ -241,6 +241,10 @@ def test_other_settings_inputs_or_models_do_not_mix(
     with pytest.raises(ValueError, match=r"inputs.bytes: \d+ then, \d+ now"):
         annotate(many, stopped, nlp, shard_characters=1)
     assert len(list(stopped.with_name("out.jsonl.work").glob("[0-9]*.jsonl"))) == 2
+
+
+def test_a_model_is_described_alike_whenever_it_is_loaded(pipeline: Path) -> None:
+    assert describe_model(load_pipeline(str(pipeline))) == describe_model(load_pipeline(str(pipeline)))
 
 
 def test_a_full_disk_is_told_and_work_goes_on_when_there_is_room(

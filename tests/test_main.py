@@ -1,11 +1,13 @@
 """The commands, as they are typed."""
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from craftner_spacy import __main__ as commands
 from craftner_spacy.__main__ import app
 from craftner_spacy.labels import GLOSSARY
 
@@ -37,6 +39,33 @@ def test_annotate_and_report(source: Path, tmp_path: Path, tiny_model: Path) -> 
     assert "The " in html.read_text(encoding="utf8")
 
 
+def test_the_other_engine_has_its_own_way_to_graphics_cards(source: Path, tmp_path: Path) -> None:
+    arguments = [
+        "annotate",
+        str(source),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "--engine",
+        "ray",
+        "--gpu-id",
+        "0",
+    ]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "with --engine ray it is --gpus-per-worker" in refused.stderr
+
+
+def test_info_tells_that_ray_is_not_there(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "ray":
+            raise PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(commands, "version", version)
+    printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
+    assert "not installed" in printed
+
+
 def test_labels_prints_the_glossary() -> None:
     printed = CliRunner().invoke(app, ["labels"]).stdout
     for label in GLOSSARY:
@@ -50,6 +79,7 @@ def test_info_tells_model_device_and_precision_and_why(tiny_model: Path) -> None
     for part in (
         "torch",
         "spacy-transformers",
+        "for --engine ray",
         str(tiny_model),
         "Cell, Chemical, Gene",
         "cpu",

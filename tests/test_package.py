@@ -43,7 +43,8 @@ FLOORS = (
     {"evaluation", "sources"},
     {"model"},
     {"craft_ner"},
-    {"annotation", "report"},
+    {"ray_annotate", "report"},
+    {"annotation"},
     {"__main__"},
 )
 """Modules by floor: each may import from the floors below its own."""

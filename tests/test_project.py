@@ -10,6 +10,7 @@ import calibrate
 import compare
 import convert
 import document
+import engines
 import evaluate
 import export
 import pytest
@@ -236,6 +237,41 @@ def test_steps_and_seeds_are_compared(trained: Path, folder: Path) -> None:
     assert report["first"]["test"]["protein_f1"] == pytest.approx(1.0)
     last = (folder / "steps.md").read_text(encoding="utf8").splitlines()[-1]
     assert last.startswith("| tuned, mean of 2 seeds | 100.00 ± 0.00 |")
+
+
+def test_the_page_on_clusters_holds_the_measured_figures() -> None:
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf8")
+    report = srsly.read_json(ROOT / "metrics" / "engines.json")
+    marked = document.MARKS.search(page)
+    assert marked is not None
+    assert engines.as_markdown(report) in marked[0]
+    report["paragraphs"]["runs"]["ray, 1 worker"]["words_per_second"] = 37_000_000 * 200 / 3600
+    calculated = engines.as_markdown(report)
+    assert "so 1 core-hours." in calculated
+    assert "| 16 | 0.1 |" in calculated
+
+
+def test_engines_are_compared_byte_for_byte(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text(ARTICLE.format(n=1), encoding="utf8")
+    real = engines.annotate
+
+    thresholds = {"local": 0.0, "ray": 0.0}
+
+    def annotate(inputs: Path, out: Path, model: str, engine: str, workers: int, limit: int) -> Any:
+        return real(inputs, out, model, limit=limit, threshold=thresholds[engine])
+
+    monkeypatch.setattr(engines, "annotate", annotate)
+    found = engines.compare(tmp_path / "in", tmp_path, str(tiny_model), None)
+    assert (found["records"], found["words"]) == (1, len(ARTICLE.format(n=1).split()))
+    assert found["equal_bytes"] == (tmp_path / "ray.jsonl").stat().st_size
+    (tmp_path / "local.jsonl").unlink()
+    (tmp_path / "ray.jsonl").unlink()
+    thresholds["ray"] = 1.0
+    with pytest.raises(SystemExit):
+        engines.compare(tmp_path / "in", tmp_path, str(tiny_model), None)
 
 
 def test_workflows_name_commands_and_each_has_help() -> None:
