@@ -338,6 +338,35 @@ def test_an_id_is_the_only_one_in_all_files(tmp_path: Path, nlp: Language) -> No
         annotate([tmp_path / "a", tmp_path / "b"], tmp_path / "out.jsonl", nlp)
 
 
+def test_an_id_that_the_output_cannot_hold_is_told_before_work(
+    tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_lines(
+        tmp_path / "in.jsonl", [{"id": name, "text": "mouse"} for name in ("1", "PMC|2", "3")]
+    )
+    out = tmp_path / "out.pubtator"
+    with monkeypatch.context() as patch:
+        patch.setattr(Language, "pipe", None)
+        with pytest.raises(ValueError, match=r"in.jsonl, record 2: its id 'PMC\|2' has '\|' in it"):
+            annotate(source, out, nlp)
+    assert annotate(source, out, nlp, skip_errors=True)[1:5] == (2, 2, 2, 1)
+    assert lines(tmp_path / "out.pubtator.skipped.jsonl") == [
+        {
+            "file": str(source),
+            "record": 2,
+            "reason": "its id 'PMC|2' has '|' in it, which the output's format cannot hold",
+        }
+    ]
+    assert annotate(source, tmp_path / "out.jsonl", nlp).records == 3
+
+
+def test_work_does_not_go_on_for_a_format_it_was_not_checked_for(
+    stopped: Path, many: Path, nlp: Language
+) -> None:
+    with pytest.raises(ValueError, match=r"settings.output_format: 'jsonl' then, 'pubtator' now"):
+        annotate(many, stopped, nlp, shard_characters=1, output_format="pubtator")
+
+
 def test_what_cannot_be_read_or_written_is_told(tmp_path: Path, nlp: Language) -> None:
     source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
     with pytest.raises(FileNotFoundError, match="nowhere: there is no such file or folder"):
