@@ -49,11 +49,14 @@ NAMES = {
 class Watched(NamedTuple):
     """What was seen of one run of the command.
 
+    reading_seconds (float): from the start of the process until all records were checked; where an earlier
+        run had done that, until its first annotated record, the annotating of its batch included.
     first_record_seconds (float): from the start of the process to its first annotated record.
     peak_mb (float): the most memory of the process and its children.
     shards (int): finished ones when it ended.
     """
 
+    reading_seconds: float
     first_record_seconds: float
     peak_mb: float
     shards: int
@@ -62,9 +65,7 @@ class Watched(NamedTuple):
 def main(
     megabytes: Annotated[int, typer.Option(min=1, help="size of the file, in millions of bytes")] = 1000,
     minutes: Annotated[float, typer.Option(help="for both runs together")] = 10,
-    shards: Annotated[
-        int, typer.Option(min=1, help="shards that are finished when the first run is killed")
-    ] = 3,
+    shards: Annotated[int, typer.Option(min=1, help="finished ones when the first run is killed")] = 2,
     out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/big_file"),
     folder: Annotated[Path | None, typer.Option(help="where to work; some 1.5 times the file")] = None,
 ) -> None:
@@ -84,8 +85,8 @@ def main(
         broken = broken_limits(first, second)
         if {path: facts(path) for path in before} != before:
             broken.append("the second run changed a finished shard")
-        if not first.shards < second.shards:
-            broken.append(f"the second run finished no shard in {minutes:g} minutes for both")
+        if first.shards < shards:
+            broken.append(f"only {first.shards} shards were finished when the time was over")
         n_annotated = records_in_order(finished(work))
         if n_annotated is None:
             broken.append("the shards do not hold the first records in their order")
@@ -100,7 +101,7 @@ def main(
             "records": n_records,
             "minutes": minutes,
             "records_annotated": n_annotated,
-            "limits": {"peak_mb": MEMORY_MB, "first_record_seconds": READING_SECONDS},
+            "limits": {"peak_mb": MEMORY_MB, "reading_seconds": READING_SECONDS},
             "start": first._asdict(),
             "resume": second._asdict(),
             "broken": broken,
@@ -147,22 +148,26 @@ def run(
     RAISES: SystemExit if it ends by itself, or has annotated nothing by then.
     """
     work = output.with_name(f"{output.name}.work")
+    goes_on = (work / "manifest.json").exists()
     left = {path: path.stat().st_mtime_ns for path in work.glob("*.tmp")}
     command = [sys.executable, "-m", "craftner_spacy", "annotate", str(source), "-o", str(output)]
-    first, peak, start = None, 0.0, time.monotonic()
+    checked, first, peak, start = None, None, 0.0, time.monotonic()
+    log = source.with_name("log.txt")
     # Not in this folder, whose package would come before the installed one.
-    with subprocess.Popen(command, cwd=source.parent, stderr=subprocess.DEVNULL) as process:
+    with log.open("wb") as shown, subprocess.Popen(command, cwd=source.parent, stderr=shown) as process:
         while process.poll() is None and time.monotonic() < deadline and not is_over():
             peak = max(peak, memory_mb(process.pid))
+            if checked is None and not goes_on and (work / "manifest.json").exists():
+                checked = time.monotonic() - start
             if first is None and begun(work, left):
                 first = time.monotonic() - start
             time.sleep(POLL_SECONDS)
         if process.poll() is not None:
-            sys.exit(f"big file: the command ended by itself, with {process.returncode}")
+            sys.exit(f"big file: the command ended with {process.returncode}: {log.read_text()[-1000:]}")
         process.send_signal(end)
     if first is None:
         sys.exit("big file: the command annotated nothing in the time it had")
-    return Watched(round(first, 1), round(peak), len(finished(work)))
+    return Watched(round(checked or first, 1), round(first, 1), round(peak), len(finished(work)))
 
 
 def begun(work: Path, left: dict[Path, int]) -> bool:
@@ -232,9 +237,9 @@ def broken_limits(start: Watched, resume: Watched) -> list[str]:
     for name, seen in (("start", start), ("resume", resume)):
         if seen.peak_mb >= MEMORY_MB:
             broken.append(f"{name}: {seen.peak_mb:.0f} MB; the limit is {MEMORY_MB}")
-        if seen.first_record_seconds >= READING_SECONDS:
+        if seen.reading_seconds >= READING_SECONDS:
             broken.append(
-                f"{name}: {seen.first_record_seconds:.0f} s before the first record; the limit is "
+                f"{name}: read for {seen.reading_seconds:.0f} s before the first record; the limit is "
                 f"{READING_SECONDS}"
             )
     return broken
@@ -250,19 +255,23 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"{report['minutes']:g} minutes after the first had begun. Finished shards held "
         f"{report['records_annotated'] or 0:,} records by then.",
         "",
-        "| run | to its first new record | limit | most memory | limit | finished shards at its end |",
-        "|---|---|---|---|---|---|",
+        "| run | reading | limit | to its first new record | most memory | limit | finished shards |",
+        "|---|---|---|---|---|---|---|",
     ]
     limits = report["limits"]
     for name in ("start", "resume"):
         seen = report[name]
         lines.append(
-            f"| {name} | {seen['first_record_seconds']:.1f} s | {limits['first_record_seconds']} s "
-            f"| {seen['peak_mb']:,.0f} MB | {limits['peak_mb']:,} MB | {seen['shards']} |"
+            f"| {name} | {seen['reading_seconds']:.1f} s | {limits['reading_seconds']} s "
+            f"| {seen['first_record_seconds']:.1f} s | {seen['peak_mb']:,.0f} MB | {limits['peak_mb']:,} MB "
+            f"| {seen['shards']} |"
         )
     told = "; ".join(report["broken"]) or "none, and no finished shard was touched by the second run"
     low, high = sorted(report["load_average"])
     lines += [
+        "",
+        "Times are from the start of the process, imports and the model's loading included; the second run's "
+        "reading has its first batch of 64 records in it.",
         "",
         f"Limits broken: {told}.",
         "",

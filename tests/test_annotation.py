@@ -223,6 +223,15 @@ def test_a_second_start_does_only_what_is_left(stopped: Path, many: Path, nlp: L
     assert done.new_words == 8 * done.new_records
 
 
+def test_another_process_goes_on_too(stopped: Path, many: Path, pipeline: Path) -> None:
+    arguments = f"{str(many)!r}, {str(stopped)!r}, {str(pipeline)!r}, shard_characters=1"
+    run_python(
+        f"import craftner_spacy\ndone = craftner_spacy.annotate({arguments})\n"
+        f"assert done.new_records == {3 * BATCH_RECORDS + 3}, done",
+        {},
+    )
+
+
 def test_other_settings_inputs_or_models_do_not_mix(
     stopped: Path, many: Path, nlp: Language, pipeline: Path
 ) -> None:
