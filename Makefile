@@ -1,7 +1,9 @@
 # make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
 # make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
-# make browser             the report's page in Chromium (Debian: apt-get install chromium)
+# make browser             the report's page and the visualiser in Chromium (Debian: chromium, chromium-driver)
+# make pictures            the docs' pictures of pages, by the same Chromium
 # make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
+# make big                 a file of 1 GB: killed, gone on with, stopped after ten minutes
 # make format | clean
 
 PYTHON ?= python3
@@ -19,7 +21,7 @@ endif
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
-.PHONY: demo test lint unit smoke browser soak format clean
+.PHONY: demo test lint unit smoke browser pictures soak big format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -48,6 +50,9 @@ soak: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest --hypothesis-profile=soak -m hypothesis
 	$(TEST_VENV)/bin/python tests/soak.py
 
+big: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/python tests/big_file.py
+
 # Nothing but the wheel, a packaged pipeline, and what these ask for.
 smoke: $(TEST_VENV)/.installed
 	$(PYTHON) -m venv --clear $(SMOKE_VENV)
@@ -63,8 +68,16 @@ smoke: $(TEST_VENV)/.installed
 	$(SMOKE_VENV)/bin/python -m pip check
 	$(SMOKE_VENV)/bin/python -I -W error tests/smoke.py
 
-browser: $(TEST_VENV)/.installed
+browser: $(TEST_VENV)/.browser
 	$(TEST_VENV)/bin/pytest tests/browser.py
+
+pictures: $(TEST_VENV)/.browser
+	$(TEST_VENV)/bin/python scripts/pictures.py docs
+
+# What serves and drives a page is no part of `make test`.
+$(TEST_VENV)/.browser: $(TEST_VENV)/.installed
+	set -- dist/*.whl; $(TEST_VENV)/bin/python $(PIP_INSTALL) "$$1[browser]"
+	touch $@
 
 $(TEST_VENV)/.tools: pyproject.toml constraints.txt
 	test -x $(TEST_VENV)/bin/pip || $(PYTHON) -m venv --clear $(TEST_VENV)

@@ -48,6 +48,7 @@ from .formats import (
     read_file,
     stem_of,
     write_file,
+    wrong_id,
 )
 from .model import shim_of
 from .sources import ALIASES
@@ -101,6 +102,7 @@ class Plan(NamedTuple):
     limit (int | None): good records, at most.
     make_ids (bool): whether a record without an id is called after its file and number.
     max_length (int): characters that the pipeline takes at once.
+    not_in_ids (str): characters that an id cannot have in it; the output's format says which.
     """
 
     sources: Sequence[Source]
@@ -108,6 +110,7 @@ class Plan(NamedTuple):
     limit: int | None
     make_ids: bool
     max_length: int
+    not_in_ids: str
 
 
 def annotate(
@@ -174,13 +177,16 @@ def annotate(
         assert isinstance(model, str)
         model = _seen_from_elsewhere(model)
     nlp = load_pipeline(model, threshold, batch_tokens)
-    plan = Plan(sources, Reading("", text_field, id_field, entities=False), limit, make_ids, nlp.max_length)
+    reading = Reading("", text_field, id_field, entities=False)
+    plan = Plan(sources, reading, limit, make_ids, nlp.max_length, kind.not_in_ids)
     settings = {
         "limit": limit,
         "skip_errors": skip_errors,
         "text_field": text_field,
         "id_field": id_field,
         "make_ids": make_ids,
+        # Decides which records can be held.
+        "output_format": kind.name,
         "shard_characters": shard_characters,
         "batch_records": BATCH_RECORDS,
         "engine": engine,
@@ -411,6 +417,8 @@ def _checked(record: Record | BadRecord, plan: Plan) -> str | None:
         return (
             f"it has no id (field {plan.reading.id_field!r}); --id-field names another, --make-ids makes them"
         )
+    if reason := wrong_id(record.id, plan.not_in_ids):
+        return reason
     if len(record.text) > plan.max_length:
         return f"{len(record.text)} characters: the pipeline takes up to {plan.max_length} (nlp.max_length)"
     try:
@@ -426,6 +434,8 @@ def _scan(plan: Plan, skip_errors: bool, ids: sqlite3.Connection, bar: Any) -> t
     ids: an empty database: ids are held on disk, not in memory.
     """
     ids.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, file TEXT, record INTEGER) WITHOUT ROWID")
+    # One transaction: one for each id would take longer than all the rest of the reading.
+    ids.execute("BEGIN")
     n_good, skipped = 0, []
     for source, number, record in _read(plan):
         if n_good == plan.limit:
@@ -433,9 +443,8 @@ def _scan(plan: Plan, skip_errors: bool, ids: sqlite3.Connection, bar: Any) -> t
         bar.update()
         reason = _checked(record, plan)
         if reason is None and isinstance(record, Record):
-            try:
-                ids.execute("INSERT INTO ids VALUES (?, ?, ?)", (record.id, str(source.path), number))
-            except sqlite3.IntegrityError:
+            row = (record.id, str(source.path), number)
+            if not ids.execute("INSERT OR IGNORE INTO ids VALUES (?, ?, ?)", row).rowcount:
                 first = ids.execute("SELECT file, record FROM ids WHERE id = ?", (record.id,)).fetchone()
                 reason = f"its id {record.id!r} is that of {first[0]}, record {first[1]}, too"
         if reason is None:
@@ -475,7 +484,7 @@ def _begin(
     database = work / "ids.sqlite"
     ids = sqlite3.connect(database, isolation_level=None)
     try:
-        ids.execute("PRAGMA journal_mode = OFF")
+        ids.execute("PRAGMA journal_mode = MEMORY")
         ids.execute("PRAGMA synchronous = OFF")
         with tqdm(desc="checking", unit=" records", disable=not progress) as bar:
             n_good, skipped = _scan(plan, skip_errors, ids, bar)

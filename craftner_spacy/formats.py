@@ -28,6 +28,8 @@ MAX_GAP = 1_000_000
 _LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 # Characters that XML 1.0 cannot hold, not even as a reference.
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What ends an id or a line, and the mark that a line's reader takes off its start.
+_NOT_IN_PUBTATOR_IDS = "|\t\n\r\ufeff"
 _PUBTATOR_TEXT = re.compile(r"([^|\t]*)\|([ta])\|(.*)")
 
 
@@ -103,6 +105,7 @@ class Format(NamedTuple):
     libraries (tuple[str, ...]): modules it needs from the extra.
     read (Reader): its reader.
     write (Writer | None): its writer; None: it cannot hold entities.
+    not_in_ids (str): characters that an id in its files cannot have.
     """
 
     name: str
@@ -110,6 +113,7 @@ class Format(NamedTuple):
     libraries: tuple[str, ...]
     read: Reader
     write: Writer | None
+    not_in_ids: str = ""
 
 
 def as_json(record: Record) -> dict[str, Any]:
@@ -525,10 +529,8 @@ def _write_pubtator(file: BinaryIO, records: Iterable[Record], tokenizer: Tokeni
     """
     pubtator = _need("bioc.pubtator")
     for record in records:
-        if re.search(r"[|\t\n\r]", record.id):
-            raise ValueError(
-                f"record {record.id!r}: PubTator cannot hold an id with |, a tab or a line break"
-            )
+        if reason := wrong_id(record.id, _NOT_IN_PUBTATOR_IDS):
+            raise ValueError(reason)
         one_line = partial(_LINE_BREAK.sub, " ")
         split = _title_end(record)
         document = pubtator.PubTator(
@@ -618,7 +620,7 @@ FORMATS: tuple[Format, ...] = (
     Format("parquet", (".parquet",), ("pyarrow",), _read_parquet, _write_parquet),
     Format("bioc-xml", (".xml",), ("bioc", "lxml"), _read_bioc_xml, _write_bioc_xml),
     Format("bioc-json", (".json",), ("bioc", "ijson"), _read_bioc_json, _write_bioc_json),
-    Format("pubtator", (".pubtator",), ("bioc",), _read_pubtator, _write_pubtator),
+    Format("pubtator", (".pubtator",), ("bioc",), _read_pubtator, _write_pubtator, _NOT_IN_PUBTATOR_IDS),
     Format("docbin", (".spacy",), (), _read_docbin, _write_docbin),
 )
 
@@ -647,6 +649,18 @@ def format_of(path: Path, name: str | None, setting: str) -> Format:
     for library in rows[0].libraries:
         _need(library)
     return rows[0]
+
+
+def wrong_id(name: str, not_in_ids: str) -> str | None:
+    """What keeps a format from holding an id, if anything does.
+
+    >>> wrong_id("PMC|7", not_in_ids="|\\t")
+    "its id 'PMC|7' has '|' in it, which the output's format cannot hold"
+    """
+    found = next((character for character in not_in_ids if character in name), None)
+    if found is None:
+        return None
+    return f"its id {name!r} has {found!r} in it, which the output's format cannot hold"
 
 
 def stem_of(path: Path) -> str:

@@ -1,24 +1,30 @@
-"""The page in Chromium: `make browser`. Not among the tests of `make test`, which need no browser."""
+"""The report's page and spaCy's web visualiser in Chromium: `make browser`.
 
-import json
-import re
-from html import unescape
+Not among the tests of `make test`, which need no browser.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from screenshot import chromium
+import spacy
+from pictures import browser, show, visualizer, wait_for_marks
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.color import Color
 
 from craftner_spacy.formats import Annotation, Record
+from craftner_spacy.labels import DISPLACY_COLORS
 from craftner_spacy.report import page, set_stats
 
 RECORDS = [
     Record("1", "Mouse Sox9", {}, (), (Annotation(0, 5, "Taxon", 1.0), Annotation(6, 10, "Protein", 0.25))),
     Record("2", "<script>document.title='x'</script>", {}, (), (Annotation(0, 8, "<img src=x>", 0.5),)),
 ]
-# What is seen of the page, before and after the boxes of Taxon, the last label, and of the scores are used.
+SENTENCE = "Sox9 is expressed in mouse neurons & needs glucose."
+# What is seen of the page.
 LOOK = """
-function look() {
   const shown = e => getComputedStyle(e).display !== "none";
   const marks = [...document.querySelectorAll("mark")];
   return {
@@ -28,39 +34,38 @@ function look() {
     rows: [...document.querySelectorAll("tbody tr")].map(shown),
     lists: [...document.querySelectorAll(".lists section")].map(shown),
   };
-}
-window.onload = () => {
-  document.querySelectorAll("details").forEach(e => e.open = true);
-  const boxes = [...document.querySelectorAll("input")];
-  const found = {title: document.title, before: look()};
-  found.text = document.querySelectorAll(".entities")[1].innerText;
-  found.width = document.documentElement.scrollWidth;
-  found.order = boxes.map(e => { e.focus(); return document.activeElement === e && e.tabIndex === 0; });
-  found.images = document.images.length;
-  document.getElementById("show-2").click();
-  document.getElementById("scores").click();
-  found.after = look();
-  document.documentElement.innerHTML = "<pre id=found></pre>";
-  document.getElementById("found").textContent = JSON.stringify(found);
-};
 """
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a script sees in the page. The page's own policy allows none, so the test takes it off."""
-    source = page(set_stats(RECORDS, 2), "set.jsonl")
-    source, n = re.subn(
-        r'<meta http-equiv="Content-Security-Policy"[^>]*>', f"<script>{LOOK}</script>", source
-    )
-    assert n == 1
+def driver() -> Iterator[Chrome]:
+    with browser() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def found(driver: Chrome, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is seen before and after the boxes of Taxon, the last label, and of the scores are used."""
     path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_text(source, encoding="utf8")
-    printed = chromium(path, "--dump-dom", "--window-size=500,800")
-    match = re.search(r'<pre id="found">(.*)</pre>', printed, flags=re.DOTALL)
-    assert match is not None, printed
-    content: dict[str, Any] = json.loads(unescape(match[1]))
-    return content
+    path.write_text(page(set_stats(RECORDS, 2), "set.jsonl"), encoding="utf8")
+    show(driver, 500, 800)
+    driver.get(path.as_uri())
+    driver.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    seen: dict[str, Any] = {
+        "title": driver.title,
+        "text": driver.find_elements(By.CLASS_NAME, "entities")[1].text,
+        "width": driver.execute_script("return document.documentElement.scrollWidth"),
+        "images": len(driver.find_elements(By.TAG_NAME, "img")),
+        "before": driver.execute_script(LOOK),
+        "focused": [],
+    }
+    for _ in driver.find_elements(By.TAG_NAME, "input"):
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        seen["focused"].append(driver.switch_to.active_element.get_attribute("id"))
+    for name in ("show-2", "scores"):
+        driver.find_element(By.ID, name).send_keys(Keys.SPACE)
+    seen["after"] = driver.execute_script(LOOK)
+    return seen
 
 
 def test_the_filter_hides_a_label_everywhere_and_no_other(found: dict[str, Any]) -> None:
@@ -92,15 +97,34 @@ def test_hostile_text_is_text(found: dict[str, Any]) -> None:
     assert "<img src=x>" in found["text"]
 
 
-def test_boxes_take_the_focus_and_a_narrow_window_holds_the_page(found: dict[str, Any]) -> None:
-    assert found["order"] == [True] * 4
+def test_keys_reach_the_boxes_and_a_narrow_window_holds_the_page(found: dict[str, Any]) -> None:
+    assert found["focused"] == ["show-0", "show-1", "show-2", "scores"]
     assert found["width"] <= 500
 
 
-def test_the_page_itself_runs_no_script(tmp_path: Path) -> None:
+def test_the_page_runs_no_script(driver: Chrome, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     source = page(set_stats(RECORDS, 2), "set.jsonl").replace(
         "</body>", "<script>document.title='x'</script></body>"
     )
     path.write_text(source, encoding="utf8")
-    assert "<title>set.jsonl: entities</title>" in chromium(path, "--dump-dom")
+    driver.get(path.as_uri())
+    assert driver.title == "set.jsonl: entities"
+
+
+def test_the_visualizer_marks_what_is_typed(driver: Chrome, tmp_path: Path) -> None:
+    show(driver, 900, 900)
+    with visualizer(tmp_path) as address:
+        driver.get(address)
+        wait_for_marks(driver, "zebrafish")
+        field = driver.find_element(By.TAG_NAME, "textarea")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(SENTENCE, Keys.CONTROL, Keys.ENTER)
+        marks = {text: Color.from_string(colour).hex for text, colour in wait_for_marks(driver, "glucose")}
+        asked = driver.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    entities = spacy.load(tmp_path / "training" / "craft_ner_sm")(SENTENCE).ents
+    assert {"Protein", "Taxon", "Cell", "Chemical"} == {ent.label_ for ent in entities}
+    assert marks == {f"{ent.text} {ent.label_}": DISPLACY_COLORS[ent.label_] for ent in entities}
+    # Neither fonts nor statistics come from or go to others.
+    assert asked
+    assert [name for name in asked if not name.startswith((address, "data:"))] == []

@@ -223,6 +223,15 @@ def test_a_second_start_does_only_what_is_left(stopped: Path, many: Path, nlp: L
     assert done.new_words == 8 * done.new_records
 
 
+def test_another_process_goes_on_too(stopped: Path, many: Path, pipeline: Path) -> None:
+    arguments = f"{str(many)!r}, {str(stopped)!r}, {str(pipeline)!r}, shard_characters=1"
+    run_python(
+        f"import craftner_spacy\ndone = craftner_spacy.annotate({arguments})\n"
+        f"assert done.new_records == {3 * BATCH_RECORDS + 3}, done",
+        {},
+    )
+
+
 def test_other_settings_inputs_or_models_do_not_mix(
     stopped: Path, many: Path, nlp: Language, pipeline: Path
 ) -> None:
@@ -340,6 +349,35 @@ def test_an_id_is_the_only_one_in_all_files(tmp_path: Path, nlp: Language) -> No
         (tmp_path / name / "x.txt").write_text("mouse", encoding="utf8")
     with pytest.raises(ValueError, match=r"b/x.txt, record 1: its id 'x' is that of .*a/x.txt, record 1"):
         annotate([tmp_path / "a", tmp_path / "b"], tmp_path / "out.jsonl", nlp)
+
+
+def test_an_id_that_the_output_cannot_hold_is_told_before_work(
+    tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_lines(
+        tmp_path / "in.jsonl", [{"id": name, "text": "mouse"} for name in ("1", "PMC|2", "3")]
+    )
+    out = tmp_path / "out.pubtator"
+    with monkeypatch.context() as patch:
+        patch.setattr(Language, "pipe", None)
+        with pytest.raises(ValueError, match=r"in.jsonl, record 2: its id 'PMC\|2' has '\|' in it"):
+            annotate(source, out, nlp)
+    assert annotate(source, out, nlp, skip_errors=True)[1:5] == (2, 2, 2, 1)
+    assert lines(tmp_path / "out.pubtator.skipped.jsonl") == [
+        {
+            "file": str(source),
+            "record": 2,
+            "reason": "its id 'PMC|2' has '|' in it, which the output's format cannot hold",
+        }
+    ]
+    assert annotate(source, tmp_path / "out.jsonl", nlp).records == 3
+
+
+def test_work_does_not_go_on_for_a_format_it_was_not_checked_for(
+    stopped: Path, many: Path, nlp: Language
+) -> None:
+    with pytest.raises(ValueError, match=r"settings.output_format: 'jsonl' then, 'pubtator' now"):
+        annotate(many, stopped, nlp, shard_characters=1, output_format="pubtator")
 
 
 def test_what_cannot_be_read_or_written_is_told(tmp_path: Path, nlp: Language) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import spacy
 from bioc import biocjson, biocxml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
@@ -31,6 +31,7 @@ from craftner_spacy.formats import (
     format_of,
     read_file,
     write_file,
+    wrong_id,
 )
 
 MAKE_DOC = spacy.blank("en").make_doc
@@ -298,8 +299,24 @@ def test_wrong_pubtator_is_told(content: str, reason: str) -> None:
 
 
 def test_pubtator_refuses_ids_that_would_break_its_lines(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"record 'a\|b': PubTator cannot hold"):
+    with pytest.raises(ValueError, match=r"its id 'a\|b' has '\|' in it"):
         write(BY_NAME["pubtator"], [Record("a|b", "x", {})], tmp_path)
+
+
+@example(number="\ufeff1", kind=BY_NAME["pubtator"])
+@given(number=st.text(st.characters(codec="utf-8"), min_size=1), kind=st.sampled_from(WRITABLE))
+def test_an_id_is_refused_or_reads_back(number: str, kind: Format) -> None:
+    if kind.name == "bioc-xml":
+        # Characters that XML lacks are replaced.
+        number = re.sub(r"[^\x20-\x7e]", "x", number)
+    if wrong_id(number, kind.not_in_ids) is None:
+        file = BytesIO()
+        assert kind.write is not None
+        kind.write(file, [Record(number, "a mouse", {})], MAKE_DOC)
+        file.seek(0)
+        assert [found.id for found in kind.read(file, Reading("")) if isinstance(found, Record)] == [number]
+    else:
+        assert kind.name == "pubtator"
 
 
 def test_annotations_of_the_input_may_stay_unread() -> None:

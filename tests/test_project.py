@@ -16,6 +16,7 @@ import export
 import pytest
 import spacy
 import srsly
+import throughput
 import visualize
 from spacy.cli.train import train
 from spacy.tokens import DocBin
@@ -272,6 +273,27 @@ def test_engines_are_compared_byte_for_byte(
     thresholds["ray"] = 1.0
     with pytest.raises(SystemExit):
         engines.compare(tmp_path / "in", tmp_path, str(tiny_model), None)
+
+
+def test_throughput_is_measured_and_has_a_limit(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "articles").mkdir()
+    for n in range(3):
+        (tmp_path / "articles" / f"{n}.txt").write_text(ARTICLE.format(n=n), encoding="utf8")
+    out = tmp_path / "throughput"
+    monkeypatch.setattr(throughput, "LEAST_SHARE", 0.0)
+    throughput.main(tmp_path / "articles", str(tiny_model), n=2, rounds=2, out=out)
+    sets = srsly.read_json(out.with_suffix(".json"))["sets"]
+    assert [found["texts"] for found in sets.values()] == [2, 2]
+    for found in sets.values():
+        assert found["words"] == 2 * len(ARTICLE.split())
+        assert len(found["seconds"]) == 2
+        assert found["share"]["wall"] > 0
+    monkeypatch.setattr(throughput, "LEAST_SHARE", 2.0)
+    with pytest.raises(SystemExit) as stop:
+        throughput.main(tmp_path / "articles", str(tiny_model), n=1, rounds=1, out=out)
+    assert stop.value.code == 1
 
 
 def test_workflows_name_commands_and_each_has_help() -> None:
