@@ -1,6 +1,8 @@
 # make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
 # make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
 # make browser             the report's page in Chromium (Debian: apt-get install chromium)
+# make coverage            the tests once more, with the lines and branches that they reach: 95% at least
+# make mutation            small faults in four modules, one by one, and whether the tests notice: metrics/mutation.md
 # make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
 # make format | clean
 
@@ -19,7 +21,7 @@ endif
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
-.PHONY: demo test lint unit smoke browser soak format clean
+.PHONY: demo test lint unit smoke browser coverage mutation soak format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -66,6 +68,15 @@ smoke: $(TEST_VENV)/.installed
 browser: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest tests/browser.py
 
+coverage: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/pytest --cov
+
+# A verdict outlives changes of the tests, so each run begins anew.
+mutation: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/python $(PIP_INSTALL) mutmut
+	rm -rf mutants
+	$(TEST_VENV)/bin/python scripts/mutation.py
+
 $(TEST_VENV)/.tools: pyproject.toml constraints.txt
 	test -x $(TEST_VENV)/bin/pip || $(PYTHON) -m venv --clear $(TEST_VENV)
 	$(TEST_VENV)/bin/python $(PIP_INSTALL) build
@@ -84,5 +95,5 @@ format: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) build dist *.egg-info
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) build dist mutants *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
