@@ -82,7 +82,7 @@ class PlacedSentence(NamedTuple):
 
     sentence (Sentence): the sentence.
     spans (tuple[tuple[int, int], ...] | None): start and end of each word, in characters of the article;
-        None: the sentence was not found.
+        None: the sentence was not found, or has no place.
     """
 
     sentence: Sentence
@@ -103,7 +103,7 @@ class Article(NamedTuple):
 
     @property
     def unplaced(self) -> list[Sentence]:
-        """The sentences that were not found in the text."""
+        """The sentences that have no place in the text."""
         return [placed.sentence for placed in self.sentences if placed.spans is None]
 
     @property
@@ -250,8 +250,8 @@ def project(sentences: Iterable[Sentence], articles: Mapping[str, str], reach: i
 
     A source character is never cut. Where several corpus words fall on one (``+ / -`` on one plus-minus
     sign), each of them gets the span of the whole character, and an entity on one of them is that character.
-    A sentence in which two entities would share a character counts as not found: no entity is dropped or
-    shortened silently. Combining marks behind a word belong to it.
+    A sentence in which two entities would share a character has no place: no entity is dropped or shortened
+    silently, and the next sentence is looked for behind it. Combining marks behind a word belong to it.
 
     sentences (Iterable[Sentence]): the sentences of a split, documents one behind the other.
     articles (Mapping[str, str]): true text by PMID; articles of other splits may be among them.
@@ -295,7 +295,7 @@ def _place(pmid: str, text: str, sentences: list[Sentence], reach: int) -> Artic
         length = sum(map(len, sentence.words))
         begin = _find("".join(sentence.words), text, folded, cursor, cursor + reach + 2 * pending)
         spans = None if begin is None else _word_spans(sentence, text, folded, begin)
-        if begin is None or spans is None:
+        if begin is None:
             pending += length
         else:
             cursor, pending = begin + length, 0

@@ -19,6 +19,8 @@ from tiny_models import make_tiny_model, make_tiny_roberta
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", PATIENT)
 settings.register_profile("soak", PATIENT, max_examples=10_000)
+# Each mutant meets the same few examples, and none that another one left behind.
+settings.register_profile("mutation", PATIENT, max_examples=20, derandomize=True, database=None)
 settings.load_profile("quick")
 
 

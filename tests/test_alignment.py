@@ -98,6 +98,7 @@ def test_nothing_is_lost_and_nothing_overlaps(
         ((0, 5), (0, 2, True)),
         ((0, 3), (0, 1, False)),
         ((5, 11), (2, 3, True)),
+        ((4, 8), (1, 3, False)),
         ((7, 15), (2, 4, False)),
         ((10, 12), (3, 3, False)),
     ],

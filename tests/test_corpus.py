@@ -87,18 +87,21 @@ def test_a_byte_order_mark_is_not_part_of_the_first_word(tmp_path: Path) -> None
     path = tmp_path / "a.tsv"
     path.write_bytes(b"\xef\xbb\xbfPlain\tO\n")
     assert read_iob(path) == [Sentence(("Plain",), ("O",))]
+    path.write_bytes(b"Plain\tO\n\xef\xbb\xbfnext\tO\n")
+    assert read_iob(path) == [Sentence(("Plain", "\ufeffnext"), ("O", "O"))]
 
 
 @pytest.mark.parametrize(
     ("line", "found", "allowed"),
     [
         (b"word", r"'word'", "one word, one tab and one tag"),
+        (b"word O", r"'word O'", "one word, one tab and one tag"),
         (b"word\tO\tO", r"'word\\tO\\tO'", "one word, one tab and one tag"),
         (b"\tO", r"'\\tO'", "one word, one tab and one tag"),
         (b"word\tB-Gene", "unknown tag 'B-Gene'", "O, B- and I- with one of SO, CL, GGP, GO, Taxon, CHEBI"),
         (b"word\tGGP", "unknown tag 'GGP'", "O, B- and I-"),
         (b"word\tI-GGP", "'I-GGP' continues nothing", "B-GGP or I-GGP"),
-        (b"w\xff\tO", r"b'w\\xff\\tO'", "UTF-8"),
+        (b"w\xff\tO", r"b'w\\xff\\tO'", r"UTF-8 \(invalid start byte at byte 1\)"),
     ],
 )
 def test_a_malformed_line_is_refused_with_file_line_and_what_is_allowed(
@@ -237,9 +240,37 @@ def test_the_search_ends_at_its_reach() -> None:
 
 def test_unplaced_sentences_widen_the_reach_by_twice_their_length() -> None:
     text = {"1": "Title\n" + "x " * 8 + "End"}
-    for lost, unplaced in (("abcd", 1), ("abc", 2)):
-        sentences = [Sentence((word,), ("O",)) for word in ("Title", lost, "End")]
+    for lost, unplaced in ((["abcd"], 1), (["abc"], 2), (["ab", "cd"], 2), (["ab", "c"], 3)):
+        sentences = [Sentence((word,), ("O",)) for word in ("Title", *lost, "End")]
         assert len(project(sentences, text, reach=0)[0].unplaced) == unplaced
+
+
+def places(text: str, word: str, reach: int = 2000) -> tuple[tuple[int, int], ...] | None:
+    """Where a sentence of one word is found behind the title of a text."""
+    [article] = project([Sentence((part,), ("O",)) for part in ("T", word)], {"1": f"T\n{text}"}, reach=reach)
+    spans = article.sentences[1].spans
+    return spans and tuple((start - 2, end - 2) for start, end in spans)
+
+
+def test_after_a_place_inside_a_word_the_next_one_within_reach_is_taken() -> None:
+    assert places("redo do do", "do") == ((5, 7),)
+    assert places("redo do", "do", reach=4) == ((5, 7),)
+    assert places("redo do", "do", reach=3) is None
+    # The two places share a character.
+    assert places("ba aa", "aa") == ((3, 5),)
+    # The title is not one of them.
+    assert places("redT T", "T") == ((5, 6),)
+
+
+@pytest.mark.parametrize("word", ["a", "alph", "lpha", "lph"])
+def test_a_character_that_folds_to_several_is_found_whole(word: str) -> None:
+    assert places("x α y", word) is None
+    assert places("x α y", "alpha") == ((2, 3),)
+
+
+def test_an_article_of_one_character_is_placed() -> None:
+    [article] = project([Sentence(("beta",), ("B-Protein",))], {"1": "β"})
+    assert article.entities == [(0, 1, "Protein")]
 
 
 def test_a_sentence_neither_begins_in_a_word_nor_cuts_a_character() -> None:
@@ -249,6 +280,18 @@ def test_a_sentence_neither_begins_in_a_word_nor_cuts_a_character() -> None:
     assert [placed.spans for placed in article.sentences] == [((0, 5),), None, ((11, 13),)]
     [article] = project([*sentences[:1], Sentence(("alph",), ("O",))], {"1": "Title α"[:5] + "\nα b"})
     assert article.sentences[1].spans is None
+
+
+def test_the_words_of_a_sentence_without_a_place_are_not_given_to_the_next_one() -> None:
+    tags = ("O", "O", "B-Cell", "B-Taxon", "O")
+    sentences = [
+        Sentence(("A",), ("O",)),
+        Sentence(("b", "1", "+", "/-", "2"), tags),
+        Sentence(("b",), ("B-Cell",)),
+    ]
+    [article] = project(sentences, {"1": "A\nb 1±2 b"})
+    assert article.unplaced == sentences[1:2]
+    assert article.entities == [(8, 9, "Cell")]
 
 
 def test_a_sentence_whose_entities_share_a_character_is_counted_not_shortened() -> None:
@@ -275,7 +318,9 @@ def test_unknown_title_and_negative_reach_are_refused() -> None:
 
 
 def test_article_doc_is_the_true_text_with_gold_and_missing(article: Article) -> None:
-    doc = article_doc(Vocab(), article)
+    vocab = Vocab()
+    doc = article_doc(vocab, article)
+    assert doc.vocab is vocab
     assert doc.text == TEXT
     assert doc.user_data["pmid"] == "11"
     assert [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] == article.entities
@@ -347,7 +392,9 @@ def test_article_doc_without_sentences_keeps_the_text_and_knows_nothing(text: st
 
 
 def test_iob_doc_has_the_corpus_words_one_to_one() -> None:
-    doc = iob_doc(Vocab(), SENTENCES, "11")
+    vocab = Vocab()
+    doc = iob_doc(vocab, SENTENCES, "11")
+    assert doc.vocab is vocab
     assert [token.text for token in doc] == [word for sentence in SENTENCES for word in sentence.words]
     assert doc.text == " ".join(word for sentence in SENTENCES for word in sentence.words)
     tags = [tag for sentence in SENTENCES for tag in sentence.tags]
@@ -480,6 +527,13 @@ def test_a_sentence_border_inside_an_entity_is_no_border() -> None:
         ents=["O", "B-Cell", "I-Cell", "O"],
     )
     assert [window.text for window in sentence_windows(doc, 0)] == ["a b c", "d"]
+    doc = Doc(Vocab(), words=list("abc"), sent_starts=[True, True, True], ents=["B-Cell", "I-Cell", "O"])
+    assert [window.text for window in sentence_windows(doc, 0)] == ["a b", "c"]
+
+
+def test_a_document_that_begins_inside_an_entity_loses_no_word() -> None:
+    doc = Doc(Vocab(), words=list("ab"), sent_starts=[True, True], ents=["I-Cell", "O"])
+    assert [window.text for window in sentence_windows(doc, 0)] == ["a", "b"]
 
 
 def test_white_space_around_windows_is_left_out_and_inside_kept() -> None:
@@ -563,11 +617,11 @@ def test_wrong_max_tokens_is_refused(tmp_path: Path, value: object) -> None:
 
 
 def test_a_missing_path_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"path = None: has to be a \.spacy file"):
+    with pytest.raises(ValueError, match=r"^path = None: has to be a \.spacy file or a folder of them\.$"):
         SentenceWindows(None)
     with pytest.raises(FileNotFoundError, match=r"nowhere\.spacy': there is no such file"):
         SentenceWindows(tmp_path / "nowhere.spacy")
-    with pytest.raises(FileNotFoundError, match=r"the folder holds no \.spacy file"):
+    with pytest.raises(FileNotFoundError, match=rf"{tmp_path.name}': the folder holds no \.spacy file"):
         SentenceWindows(tmp_path)
 
 

@@ -697,6 +697,39 @@ def test_gold_label_unknown_to_the_model_is_named(tiny_model: Path) -> None:
         gold(nlp, ["mouse"], [False], ["B-Disease"])
 
 
+def test_examples_whose_texts_differ_are_refused(tiny_model: Path) -> None:
+    nlp = make_nlp(tiny_model)
+    nlp("mouse")
+    with pytest.raises(ValueError, match="predicted and reference text of an example differ: 'the rat'"):
+        nlp.update([Example(nlp.make_doc("the mouse"), nlp.make_doc("the rat"))])
+
+
+def test_labels_that_are_given_are_not_gathered_from_examples(tiny_model: Path) -> None:
+    nlp = make_nlp(tiny_model)
+    nlp("mouse")
+    known = component(nlp).label_data
+
+    def no_examples() -> Iterable[Example]:
+        raise AssertionError("the examples were asked for labels")
+
+    before = weights(nlp)
+    component(nlp).initialize(no_examples, labels=known)
+    assert component(nlp).labels == known
+    assert all(np.array_equal(before[name], value) for name, value in weights(nlp).items())
+    component(nlp).initialize(no_examples, labels=["Organ"])
+    assert component(nlp).labels == ("Organ",)
+
+
+def test_update_with_an_optimizer_takes_the_step_itself(tiny_model: Path) -> None:
+    nlp = make_nlp(tiny_model)
+    nlp("mouse")
+    before = weights(nlp)["classifier.bias"]
+    component(nlp).update(examples(nlp), sgd=None)
+    assert np.array_equal(weights(nlp)["classifier.bias"], before)
+    component(nlp).update(examples(nlp), sgd=Adam(0.1))
+    assert not np.array_equal(weights(nlp)["classifier.bias"], before)
+
+
 def test_update_of_empty_documents_changes_nothing(tiny_model: Path) -> None:
     nlp = make_nlp(tiny_model)
     nlp.initialize()

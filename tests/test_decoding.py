@@ -96,6 +96,13 @@ def test_log_softmax_sums_to_one_and_bears_large_scores(scores: np.ndarray) -> N
     np.testing.assert_allclose(log_softmax(scores + 1e4), log_softmax(scores), atol=1e-6)
 
 
+def test_the_probabilities_of_a_word_are_the_same_whatever_the_others_scores() -> None:
+    # In one row with a word of far higher scores, all of the second word's would be rounded to nothing.
+    log_probs = log_softmax(np.array([[5000.0, 4999.0], [-5000.0, -5001.0], [0.0, 0.0]]))
+    yes, no = -np.log1p(np.exp(-1)), -np.log1p(np.exp(1))
+    np.testing.assert_allclose(log_probs, [[yes, no], [yes, no], [-np.log(2), -np.log(2)]])
+
+
 @given(entities())
 def test_writing_and_reading_are_inverse(drawn: tuple[list[WordEntity], int]) -> None:
     found, n_words = drawn
@@ -123,6 +130,25 @@ def test_adjacent_entities_stay_apart() -> None:
     assert [entity[:3] for entity in found] == [(0, 1, "Cell"), (1, 2, "Cell"), (2, 3, "Gene")]
     # Each: its own tag's probability, times that of not going on at the next word.
     assert [entity.score for entity in found] == pytest.approx([0.8 * 0.7, 0.6 * 0.6, 0.5])
+
+
+def test_a_score_does_not_fade_where_a_long_document_goes_on() -> None:
+    # Over 200,000 words the summed log-probabilities need more digits than the model's float32 has.
+    word = [0.2, 0.1, 0.3, 0.3, 0.1]
+    log_probs = np.log(np.array([word] * 200_000, dtype=np.float32))
+    tags = np.zeros(200_000, dtype=np.int64)
+    tags[[0, -2]] = 1
+    first, last = read_entities(tags, log_probs, SCHEME)
+    assert (first.start, last.start) == (0, 199_998)
+    assert first.score == pytest.approx(0.1 * 0.7, rel=1e-5)
+    assert last.score == pytest.approx(first.score, rel=1e-5)
+
+
+def test_rounding_takes_no_score_out_of_its_range() -> None:
+    certain = 1e-6  # a log-probability that rounding has put above 0
+    log_probs = np.array([[-20.0, certain, -20.0, -20.0, -20.0], [-20.0, -20.0, certain, -20.0, -20.0]])
+    assert [entity.score for entity in read_entities(np.array([1]), log_probs[:1], SCHEME)] == [1.0]
+    assert [entity.score for entity in read_entities(np.array([1, 0]), log_probs, SCHEME)] == [0.0]
 
 
 def test_label_without_inside_tag_has_entities_of_one_word() -> None:

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import spacy
@@ -13,6 +15,7 @@ from craftner_spacy.evaluation import (
     error_classes,
     f1_interval,
     label_table,
+    projected_tags,
     reliability,
     scored_entities,
     scores_by_threshold,
@@ -133,6 +136,22 @@ def test_scores_that_are_frequencies_have_no_calibration_error() -> None:
     assert calibration_error(Scored(scores, right, 1)) < 0.02
     assert calibration_error(Scored(scores, right | (rng.uniform(size=20000) < 0.5), 1)) > 0.2
     assert sum(row["n"] for row in reliability(Scored(np.array([0.0, 1.0]), right[:2], 1))) == 2
+
+
+def test_an_entity_on_characters_that_gold_has_no_token_for_is_spurious() -> None:
+    vocab = spacy.blank("en").vocab
+    gold = Doc(vocab, words=["a", "b"])
+    predicted = Doc(
+        vocab, words=["a", " ", "b"], spaces=[False, False, True], ents=["O", "B-Cell", "B-Taxon"]
+    )
+    example = Example(predicted, gold)
+    assert projected_tags(example) == ["O", "B-Taxon"]
+
+
+def test_seqeval_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "seqeval.metrics", None)
+    with pytest.raises(ImportError, match=r"pip install craftner_spacy\[evaluate\]"):
+        seqeval_scores([make_example(GOLD)])
 
 
 def test_the_label_table_counts_tokens() -> None:

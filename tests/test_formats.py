@@ -298,6 +298,11 @@ def test_wrong_pubtator_is_told(content: str, reason: str) -> None:
     assert reason in str(found[0])
 
 
+def test_pubtator_records_may_stand_any_blank_lines_apart() -> None:
+    found = read_bytes("pubtator", b"\n\n1|t|One\n1|a|\n\n \n\n2|t|Two\n2|a|\n\n\n")
+    assert [isinstance(record, Record) and record.id for record in found] == ["1", "2"]
+
+
 def test_pubtator_refuses_ids_that_would_break_its_lines(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"its id 'a\|b' has '\|' in it"):
         write(BY_NAME["pubtator"], [Record("a|b", "x", {})], tmp_path)
@@ -348,6 +353,7 @@ def test_json_lines_keep_fields_in_order_and_rename_what_would_clash() -> None:
         (b'{"text": "\xff"}', "not UTF-8: invalid start byte at byte 10"),
         (b'{"text": "a", "entities": [[0, 1]]}', "objects with start, end and label"),
         (b'{"text": "a", "entities": [{"start": 0, "end": 2, "label": "X"}]}', "not in the text"),
+        (b'{"text": "a", "entities": [{"start": 0, "end": 1, "label": 7}]}', "an entity at 0 has a label 7"),
     ],
 )
 def test_wrong_lines_are_told_and_the_next_is_read(line: bytes, reason: str) -> None:
@@ -372,6 +378,13 @@ def test_parquet_columns_keep_their_types_where_they_have_one(tmp_path: Path) ->
     assert [row["year"] for row in out] == [1999, None]
     assert [row["mesh"] for row in out] == [["x"], []]
     assert [row["entities"] for row in out] == [[], []]
+
+
+def test_parquet_of_more_than_one_row_group_keeps_every_record_in_order(tmp_path: Path) -> None:
+    many = [Record(str(number), f"mouse {number}", {}) for number in range(1025)]
+    path = write(BY_NAME["parquet"], many, tmp_path)
+    assert pq.ParquetFile(path).num_row_groups == 2
+    assert read(BY_NAME["parquet"], path) == many
 
 
 def test_parquet_bytes_are_refused(tmp_path: Path) -> None:

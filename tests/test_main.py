@@ -2,9 +2,12 @@
 
 import json
 from importlib.metadata import PackageNotFoundError
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
+import spacy
 from typer.testing import CliRunner
 
 from craftner_spacy import __main__ as commands
@@ -64,6 +67,39 @@ def test_info_tells_that_ray_is_not_there(tiny_model: Path, monkeypatch: pytest.
     monkeypatch.setattr(commands, "version", version)
     printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
     assert "not installed" in printed
+
+
+def test_annotate_says_nothing_of_bad_records_where_there_are_none(
+    source: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    source.write_text('{"id": 1, "text": "The mouse kinase."}\n', encoding="utf8")
+    arguments = ["annotate", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", str(tiny_model)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "left out" not in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_the_package_runs_as_a_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["craftner_spacy", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("craftner_spacy", run_name="__main__")
+    assert stopped.value.code == 0
+    assert "Usage: python -m craftner_spacy " in capsys.readouterr().out
+
+
+def test_a_graphics_card_that_is_not_there_is_told_in_a_line(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_card(number: int) -> None:
+        raise ValueError(f"there is no GPU {number}")
+
+    monkeypatch.setattr(spacy, "require_gpu", no_card)
+    refused = CliRunner().invoke(app, ["info", "--model", str(tiny_model), "--gpu-id", "3"])
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: there is no GPU 3\n"
 
 
 def test_labels_prints_the_glossary() -> None:

@@ -1,6 +1,7 @@
 """The Thinc model: pooling, precision, spans."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,19 @@ import pytest
 import spacy
 import torch
 from spacy.util import registry
+from spacy_transformers.layers.hf_wrapper import HFObjects
 
 from craftner_spacy import model as model_module
-from craftner_spacy.model import TokenClassifier, _pool, _unpool, forward, has_bf16_units, load, shim_of
+from craftner_spacy.model import (
+    TokenClassifier,
+    _max_pieces,
+    _pool,
+    _unpool,
+    forward,
+    has_bf16_units,
+    load,
+    shim_of,
+)
 
 TEXT = "The kinase in mouse brain was expressed in stem cells of yeast with receptor and calcium in water"
 
@@ -98,6 +109,35 @@ def test_units_of_the_processor(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     assert has_bf16_units("cpu") is expected
     assert has_bf16_units("mps") is False
+
+
+@pytest.mark.parametrize("has_units", [True, False])
+def test_units_of_a_graphics_card_are_real_ones(has_units: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_supported(including_emulation: bool) -> bool:
+        return has_units or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert has_bf16_units("cuda") is has_units
+
+
+@pytest.mark.parametrize(("positions", "expected"), [({"max_position_embeddings": 60}, 60), ({}, 77)])
+def test_a_window_is_as_long_as_tokenizer_and_positions_allow(
+    positions: dict[str, int], expected: int
+) -> None:
+    # A network that counts distances between wordpieces, as XLNet does, has no positions to run out of.
+    tokenizer = SimpleNamespace(model_max_length=77)
+    network = SimpleNamespace(config=SimpleNamespace(**positions), base_model=SimpleNamespace())
+    assert _max_pieces(HFObjects(tokenizer, network, None)) == expected
+
+
+def test_bytes_of_a_model_that_is_not_loaded_hold_no_weights(tiny_model: Path) -> None:
+    get_spans = registry.get("span_getters", "spacy-transformers.strided_spans.v1")(128, 96)
+    model, other = (TokenClassifier(str(tiny_model), get_spans, "main", "first", "fp32") for _ in range(2))
+    other.from_bytes(model.to_bytes())
+    assert not shim_of(other).is_loaded
+    load(model)
+    other.from_bytes(model.to_bytes())
+    assert shim_of(other).is_loaded
 
 
 def test_a_forked_worker_cannot_use_a_graphics_card(

@@ -65,6 +65,7 @@ def test_package_has_its_types_and_its_model() -> None:
 
 
 def test_entry_points_resolve() -> None:
+    assert {point.group for point in DISTRIBUTION.entry_points} == {*REGISTRIES, "spacy_factories"}
     for point in DISTRIBUTION.entry_points:
         if point.group in REGISTRIES:
             assert REGISTRIES[point.group].get(point.name) is point.load()

@@ -11,7 +11,9 @@ from typing import Literal
 import pytest
 import torch
 from hub import NO_NETWORK, Faults, HubServer, hub_env, run_python
+from safetensors.torch import load_file, save_file
 from tiny_models import HUB_TAGS, make_tiny_model
+from transformers.utils import logging as transformers_logging
 
 from craftner_spacy.sources import find_folder, load_folder, read_tags
 
@@ -263,6 +265,52 @@ def test_weights_of_another_size_are_named(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "b" / "config.json", tmp_path / "a")
     with pytest.raises(OSError, match="damaged or do not belong together"):
         load_folder(tmp_path / "a")
+
+
+def test_weights_without_a_part_of_the_encoder_are_named(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    file = tmp_path / "model.safetensors"
+    kept = {name: value for name, value in load_file(file).items() if "encoder.layer.1" not in name}
+    save_file(kept, file, metadata={"format": "pt"})
+    with pytest.raises(OSError, match=r"the weights lack 16 parts of the encoder, such as 'bert\.encoder\."):
+        load_folder(tmp_path)
+
+
+def test_a_tokenizer_that_tells_no_offsets_is_refused(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "CanineTokenizer"}', encoding="utf8")
+    with pytest.raises(ValueError, match="has no fast tokenizer"):
+        load_folder(tmp_path)
+
+
+@pytest.mark.parametrize("cased", [True, False])
+def test_case_is_kept_where_the_vocabulary_is_cased_and_no_file_says_so(
+    cased: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_tiny_model(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (tmp_path / name).unlink()
+    if not cased:
+        vocab = (tmp_path / "vocab.txt").read_text(encoding="utf8")
+        lines = [line if line.startswith("[") else line.lower() for line in vocab.splitlines()]
+        (tmp_path / "vocab.txt").write_text("\n".join(dict.fromkeys(lines)) + "\n", encoding="utf8")
+    pieces = load_folder(tmp_path).tokenizer.tokenize("The Mouse")
+    assert pieces[0] == ("The" if cased else "the")
+    assert ("the vocabulary is cased" in caplog.text) is cased
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_librarys_remarks_are_as_they_were_behind_loading(shown: bool, tiny_model: Path) -> None:
+    before = transformers_logging.is_progress_bar_enabled()
+    try:
+        (transformers_logging.enable_progress_bar if shown else transformers_logging.disable_progress_bar)()
+        verbosity = transformers_logging.get_verbosity()
+        load_folder(tiny_model)
+        assert transformers_logging.is_progress_bar_enabled() is shown
+        assert transformers_logging.get_verbosity() == verbosity
+    finally:
+        (transformers_logging.enable_progress_bar if before else transformers_logging.disable_progress_bar)()
 
 
 def test_hostile_pickle_is_refused_and_not_run(tmp_path: Path) -> None:

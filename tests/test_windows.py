@@ -27,6 +27,10 @@ def test_cut_range_covers_all_in_order(start: int, length: int, max_pieces: int)
     assert all(b[0] > a[0] and a[1] - b[0] >= overlap for a, b in itertools.pairwise(windows))
 
 
+def test_an_empty_range_has_no_window() -> None:
+    assert cut_range(7, 7, 8) == []
+
+
 @pytest.mark.parametrize("size", [3, 0, -1])
 def test_windows_too_small_to_overlap_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"max_pieces is {size}; a window holds at least 4"):
@@ -73,6 +77,7 @@ def test_no_spans_and_no_words() -> None:
     assert make_windows(none, ranges([1, 1]), ranges([1, 1]), 8).owner.tolist() == [-1, -1]
     empty = make_windows(np.array([[0, 3]]), none, none, 8)
     assert empty.pieces.shape == (0, 2)
+    assert empty.pieces.dtype == np.int64
     assert empty.owner.tolist() == []
     assert own_words(none, ranges([2])).tolist() == [-1]
 
@@ -96,3 +101,23 @@ def test_batches_hold_every_window_once_within_the_budget(lengths: list[int], bu
     for batch in batches:
         padded = len(batch) * max(lengths[i] for i in batch)
         assert len(batch) == 1 or padded <= budget
+    for batch in batches[:-1]:
+        assert (len(batch) + 1) * lengths[batch[0]] > budget, "the next window had room here"
+
+
+def test_windows_of_one_length_are_batched_in_the_order_of_the_text() -> None:
+    batches = batch_windows(np.array([3, 5] * 50), 100)
+    assert [batch.tolist() for batch in batches] == [
+        list(range(1, 40, 2)),
+        list(range(41, 80, 2)),
+        [*range(81, 100, 2), *range(0, 20, 2)],
+        list(range(20, 86, 2)),
+        list(range(86, 100, 2)),
+    ]
+
+
+def test_windows_of_one_wordpiece_fill_a_batch() -> None:
+    assert [batch.tolist() for batch in batch_windows(np.ones(7, dtype=np.int64), 4)] == [
+        [0, 1, 2, 3],
+        [4, 5, 6],
+    ]
