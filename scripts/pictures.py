@@ -49,7 +49,8 @@ FLAGS = (
 )
 
 MARKS = """
-  const running = document.querySelector('[data-testid="stStatusWidget"]');
+  const running = document.querySelector('[data-testid="stStatusWidget"]')
+    || !document.querySelector("textarea")?.value;
   const marks = running ? [] : [...document.querySelectorAll("mark")];
   return marks.map(e => [e.innerText, getComputedStyle(e).backgroundColor]);
 """
@@ -74,6 +75,8 @@ def main(
         with visualizer(folder) as address:
             driver.get(address)
             wait_for_marks(driver, "spermatocytes")
+            # What is there fades in.
+            time.sleep(1)
             take(driver, out / "visualizer.png", height=700)
 
 
