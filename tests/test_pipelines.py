@@ -16,6 +16,7 @@ from thinc.api import Adam
 from tiny_models import make_tiny_model
 
 from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.decoding import best_tags, log_softmax, read_entities
 from craftner_spacy.model import shim_of
 
 TEXT = "The mouse kinase of stem cells. Sox9-/- mice were in the blood of zebrafish."
@@ -109,6 +110,31 @@ def test_sentencizer_and_spans_of_sentences(model: Path, mode: str) -> None:
     assert whole.chars.tolist() == [*parts[0].chars.tolist(), *(parts[1].chars + 32).tolist()]
     logits = np.concatenate([part.logits for part in parts])
     np.testing.assert_allclose(whole.logits, logits, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("gap", [0, 1])
+def test_no_entity_reaches_from_one_span_to_another(model: Path, gap: int) -> None:
+    nlp = spacy.blank("en")
+    pipe = add(nlp, model)
+    goes_on = [i for i, tag in enumerate(pipe.scheme.tags) if tag.startswith("I-")]
+    shim_of(pipe.model)._hfmodel.transformer.classifier.bias.data[goes_on] += 2.0
+    doc = nlp.make_doc(TEXT)
+    n_crossing = 0
+    for cut in range(1, len(doc) - gap):
+        first, second = doc[:cut], doc[cut + gap :]
+        parts = pipe.predict([nlp.make_doc(first.text), nlp.make_doc(second.text)])
+        shift = second.start_char
+        expected = [*parts[0], *(e._replace(start=e.start + shift, end=e.end + shift) for e in parts[1])]
+        pipe.model.attrs["get_spans"] = lambda docs, spans=[first, second]: [spans for _ in docs]
+        [words] = pipe.model.predict([doc])
+        [spans] = pipe.predict([doc])
+        assert [e[:3] for e in spans] == [e[:3] for e in expected]
+        np.testing.assert_allclose([e.score for e in spans], [e.score for e in expected], rtol=1e-3)
+        pipe.model.attrs["get_spans"] = lambda docs: [[doc[:]] for doc in docs]
+        rows = log_softmax(words.logits)
+        joined = read_entities(best_tags(rows, pipe.scheme), rows, pipe.scheme)
+        n_crossing += any(words.chars[e.start, 0] < shift < words.chars[e.end - 1, 1] for e in joined)
+    assert n_crossing, "tags of all words in one row would join some entities over the border"
 
 
 def test_spans_of_sentences_without_sentences_go_to_the_handler(model: Path) -> None:
