@@ -271,7 +271,7 @@ def describe_model(nlp: Language) -> dict[str, Any]:
     shim = shim_of(component.model)
     digest = hashlib.sha256(nlp.config.to_str().encode())
     # Loads the weights, if need be.
-    digest.update(repr(component.scheme).encode())
+    digest.update(repr(component.scheme.tags).encode())
     for name, tensor in sorted(shim._hfmodel.transformer.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -18,7 +18,9 @@ from typing import Any
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
@@ -78,7 +80,7 @@ def find_folder(name: str, revision: str) -> Path:
 def _fetch(hub_id: str, revision: str) -> Path:
     """The folder in the hub's cache that holds one commit's files, settings and weights."""
     try:
-        cached = _cached_files(hub_id, revision)
+        cached = _cached_files(hub_id)
         folder = Path(
             snapshot_download(hub_id, revision=revision, allow_patterns=[*_SETTINGS, *_SAFETENSORS])
         )
@@ -99,11 +101,9 @@ def _fetch(hub_id: str, revision: str) -> Path:
     return folder
 
 
-def _cached_files(hub_id: str, revision: str) -> set[Path]:
-    try:
-        return set(Path(snapshot_download(hub_id, revision=revision, local_files_only=True)).iterdir())
-    except OSError:
-        return set()
+def _cached_files(hub_id: str) -> set[Path]:
+    """What the cache holds of any commit."""
+    return set(Path(HF_HUB_CACHE, repo_folder_name(repo_id=hub_id, repo_type="model")).glob("snapshots/*/*"))
 
 
 def _refuse_mixture(hub_id: str, folder: Path) -> None:

@@ -164,9 +164,7 @@ DEPS = {"DT": "det", "NN": "nsubj", "NNS": "nsubj", "IN": "prep", "RB": "neg", "
 def parsing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pipeline with the parts of en_core_web_sm, tiny, that has learned three sentences."""
     nlp = spacy.blank("en")
-    tok2vec = nlp.add_pipe(
-        "tok2vec", config={"model": {"encode": {"width": 24, "depth": 1}, "embed": {"width": 24}}}
-    )
+    nlp.add_pipe("tok2vec", config={"model": {"width": 24, "depth": 1, "embed_size": 500}})
     listener = {"model": {"tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 24}}}
     for name in ("tagger", "parser"):
         nlp.add_pipe(name, config=listener)

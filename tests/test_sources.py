@@ -180,16 +180,15 @@ def test_what_is_cached_of_a_commit_stays_whatever_the_hub_gives_later(tmp_path:
     with HubServer() as server:
         commit = server.add(REPO, old)
         env = hub_env(server, tmp_path)
-        for revision in (commit, "main"):
-            code = PREDICT.format(name=REPO, revision=revision)
-            first = run_python(code, env).stdout
-            server.replace(REPO, commit, new)
-            asked = len(server.requests)
-            assert run_python(code, env).stdout == first
-            assert [request.path for request in server.requests[asked:]] == [
-                f"/api/models/{REPO}/revision/{revision}"
-            ]
-            assert first.split()[-1] == str(first_logit(old))
+        by_commit, by_name = (PREDICT.format(name=REPO, revision=revision) for revision in (commit, "main"))
+        first = run_python(by_commit, env).stdout
+        assert first.split()[-1] == str(first_logit(old))
+        server.replace(REPO, commit, new)
+        asked = len(server.requests)
+        assert run_python(by_commit + by_name, env).stdout == 2 * first
+        assert [request.path for request in server.requests[asked:]] == [
+            f"/api/models/{REPO}/revision/{revision}" for revision in (commit, "main")
+        ]
 
 
 def test_settings_and_weights_of_two_models_never_meet(tmp_path: Path) -> None:
@@ -205,9 +204,8 @@ def test_settings_and_weights_of_two_models_never_meet(tmp_path: Path) -> None:
         assert "ChunkedEncodingError" in run_python(fail, env).stdout
         server.faults = Faults()
         server.replace(REPO, commit, new)
-        said = run_python(fail, env).stdout
+        said, again = run_python(fail + PREDICT.format(name=REPO, revision=commit), env).stdout.splitlines()
         assert f"config.json: changed on the hub under commit {commit} while being fetched; try again" in said
-        again = run_python(PREDICT.format(name=REPO, revision=commit), env).stdout
         assert again.split()[-1] == str(first_logit(new))
 
 
@@ -217,9 +215,7 @@ def test_a_branch_that_moves_on_while_it_is_fetched_is_not_followed(
     commits = iter("ab")
     asked: list[str] = []
 
-    def moving(hub_id: str, *, revision: str, local_files_only: bool = False, **_: object) -> str:
-        if local_files_only:
-            raise FileNotFoundError("nothing is cached")
+    def moving(hub_id: str, *, revision: str, **_: object) -> str:
         asked.append(revision)
         folder = tmp_path / (next(commits) if revision == "main" else revision)
         folder.mkdir(exist_ok=True)
