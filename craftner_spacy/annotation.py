@@ -477,6 +477,7 @@ def _annotated(
     """The same records, in the same order, with the entities that the pipeline finds."""
     stream = iter(records)
     batches = iter(lambda: list(islice(stream, BATCH_RECORDS)), [])
+    annotated: Iterator[tuple[Batch, Entities]]
     if n_process == 1:
         annotated = ((batch, _entities(nlp, _texts(batch))) for batch in batches)
     else:

@@ -54,7 +54,10 @@ def reference(nlp: Language, row: dict[str, Any]) -> Doc:
     """A Doc with the sentence's own entities, its tokens cut where these begin and end."""
     doc = nlp.make_doc(row["text"])
     split_tokens(doc, [edge for ent in row["entities"] for edge in (ent["start"], ent["end"])])
-    doc.ents = [doc.char_span(ent["start"], ent["end"], label=ent["label"]) for ent in row["entities"]]
+    for ent in row["entities"]:
+        span = doc.char_span(ent["start"], ent["end"], label=ent["label"])
+        assert span is not None
+        doc.set_ents([span], default="unmodified")
     return doc
 
 
@@ -65,9 +68,10 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines = [
         f"# Spanish ({report['model']})",
         "",
-        "Sentences of our own in Spanish and in English, word for word as far as it goes, annotated as CRAFT "
-        "is. An entity counts if its label, first and last character are right. In percent; a small set: the "
-        "figures are a hint, no benchmark.",
+        "Short sentences of our own in Spanish, and the same in English, annotated as CRAFT is. Most of the "
+        "English mentions are frequent in CRAFT's training split, so English is easy here: it shows what is "
+        "lost with the language, not how good the model is. An entity counts if its label, first and last "
+        "character are right. In percent; a small set.",
         "",
         "| language | sentences | entities | P | R | F1 | " + " | ".join(f"F1 {x}" for x in labels) + " |",
         "|---" * (6 + len(labels)) + "|",

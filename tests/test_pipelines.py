@@ -166,8 +166,8 @@ def parsing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": {"width": 24, "depth": 1, "embed_size": 500}})
     listener = {"model": {"tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 24}}}
-    for name in ("tagger", "parser"):
-        nlp.add_pipe(name, config=listener)
+    nlp.add_pipe("tagger", config=listener)
+    nlp.add_pipe("parser", config={**listener, "min_action_freq": 1})
     ruler = nlp.add_pipe("attribute_ruler")
     ruler.add([[{"TAG": "NN"}]], {"POS": "NOUN", "MORPH": "Number=Sing"})  # type: ignore[attr-defined]
     lemmatizer = nlp.add_pipe("lemmatizer", config={"mode": "lookup"})

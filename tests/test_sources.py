@@ -240,14 +240,15 @@ def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_disk_that_fills_leaves_nothing_that_is_used(tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model")
-    no_room = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+    full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))\n"
+    room = "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+    fail = FAIL.format(name=REPO, revision="main", error="ConnectionError")
+    predict = PREDICT.format(name=REPO, revision="main")
     with HubServer() as server:
         server.add(REPO, folder)
-        env = hub_env(server, tmp_path)
-        said = run_python(no_room + FAIL.format(name=REPO, revision="main", error="ConnectionError"), env)
-        assert "OSError: [Errno 27] File too large" in said.stdout
-        code = PREDICT.format(name=REPO, revision="main")
-        assert run_python(code, env).stdout.endswith(f" {first_logit(folder)}\n")
+        said = run_python(full + fail + room + predict, hub_env(server, tmp_path)).stdout.splitlines()
+    assert "OSError: [Errno 27] File too large" in said[0]
+    assert said[1].endswith(f" {first_logit(folder)}")
 
 
 def test_blocked_sockets_are_named_where_a_download_was_asked_for(tmp_path: Path) -> None:
