@@ -24,6 +24,8 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -38,6 +40,7 @@ from tqdm import tqdm
 
 from .craft_ner import CraftNER
 from .formats import (
+    Annotation,
     BadRecord,
     Format,
     Reading,
@@ -57,6 +60,10 @@ ENGINES = ("local", "ray")
 RAY_SETTINGS = {"workers": None, "cpus_per_worker": 1, "gpus_per_worker": 0, "address": None}
 BATCH_RECORDS = 64
 SHARD_CHARACTERS = 2_000_000
+Batch = list[tuple[int, Record]]
+"""Records, each with the number of its shard."""
+Entities = list[tuple[Annotation, ...]]
+"""Of each text."""
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
 
 
@@ -158,8 +165,8 @@ def annotate(
     cpus_per_worker, gpus_per_worker (float): that each of them has to itself.
     address (str): of a running Ray cluster; None: Ray is started on this machine, and stopped in the end.
     RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument or work of other settings;
-        OSError where a file cannot be read or written; ImportError where the library of the format or of the
-        engine is missing.
+        OSError where a file cannot be read or written or a process is killed; ImportError where the library
+        of the format or of the engine is missing.
     """
     out = Path(output)
     _check_numbers(n_process, limit, shard_characters, workers, cpus_per_worker, gpus_per_worker)
@@ -596,18 +603,74 @@ def _annotated(
     nlp: Language, records: Iterable[tuple[int, Record]], n_process: int
 ) -> Iterator[tuple[int, Record]]:
     """The same records, in the same order, with the entities that the pipeline finds."""
+    stream = iter(records)
+    batches = iter(lambda: list(islice(stream, BATCH_RECORDS)), [])
+    annotated: Iterator[tuple[Batch, Entities]]
+    if n_process == 1:
+        annotated = ((batch, _entities(nlp, _texts(batch))) for batch in batches)
+    else:
+        annotated = _in_processes(nlp, batches, os.cpu_count() or 1 if n_process == -1 else n_process)
+    for batch, entities in annotated:
+        if len(entities) != len(batch):
+            raise ValueError(
+                f"the pipeline's error handler left out {len(batch) - len(entities)} of the {len(batch)} "
+                f"records from id {batch[0][1].id!r} on: it has to raise the error"
+            )
+        for (shard, record), found in zip(batch, entities, strict=True):
+            yield shard, record._replace(entities=found)
+
+
+def _texts(batch: Batch) -> list[str]:
+    return [record.text for _, record in batch]
+
+
+def _entities(nlp: Language, texts: list[str]) -> Entities:
+    """The entities of each text, but for those that the pipeline's error handler leaves out."""
     spans_key = component_of(nlp).spans_key
     assert spans_key is not None
-    waiting: deque[tuple[int, Record]] = deque()
+    return [doc_entities(doc, spans_key) for doc in nlp.pipe(texts, batch_size=BATCH_RECORDS)]
 
-    def texts() -> Iterator[str]:
-        for pair in records:
-            waiting.append(pair)
-            yield pair[1].text
 
-    for doc in nlp.pipe(texts(), batch_size=BATCH_RECORDS, n_process=n_process):
-        shard, record = waiting.popleft()
-        yield shard, record._replace(entities=doc_entities(doc, spans_key))
+def _in_processes(
+    nlp: Language, batches: Iterable[Batch], n_process: int
+) -> Iterator[tuple[Batch, Entities]]:
+    """The batches with their entities, in order.
+
+    Not by ``nlp.pipe(n_process=...)``, which waits for ever where a process that was forked is killed.
+
+    RAISES: ChildProcessError if a process ends before its work does.
+    """
+    sent: deque[tuple[Batch, Future[Entities]]] = deque()
+    pool = ProcessPoolExecutor(n_process, initializer=_begin_process, initargs=(nlp,))
+    try:
+        for batch in batches:
+            sent.append((batch, pool.submit(_entities_in_process, _texts(batch))))
+            # One batch at work and one at hand for each process.
+            if len(sent) == 2 * n_process:
+                done, future = sent.popleft()
+                yield done, future.result()
+        while sent:
+            done, future = sent.popleft()
+            yield done, future.result()
+    except BrokenProcessPool as err:
+        raise ChildProcessError(
+            f"a process of n_process = {n_process} was killed, as a system does that has no memory left: "
+            "fewer processes or a lower batch_tokens need less"
+        ) from err
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_of_process: list[Language] = []
+"""In a process of `_in_processes`: its pipeline."""
+
+
+def _begin_process(nlp: Language) -> None:
+    _of_process.append(nlp)
+
+
+def _entities_in_process(texts: list[str]) -> Entities:
+    return _entities(_of_process[0], texts)
 
 
 def _sharded(

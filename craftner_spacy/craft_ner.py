@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import spacy_transformers.span_getters  # noqa: F401 (makes the registry of span getters)
@@ -31,6 +31,7 @@ from .splitting import split_tokens
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Result = TypeVar("Result")
 
 DEFAULT_CONFIG = """
 [craft_ner]
@@ -197,49 +198,49 @@ class CraftNER(TrainablePipe):
             self._warn_of_losses()
 
     def _annotate(self, docs: list[Doc]) -> Iterator[Doc]:
-        handle_error = self.get_error_handler()
-        try:
-            self._ensure_loaded()
-        except Exception as err:  # spaCy's contract: whatever goes wrong is the handler's
-            handle_error(self.name, self, docs, err)
+        _, err = _attempt(self._ensure_loaded)
+        if err is not None:
+            self.get_error_handler()(self.name, self, docs, err)
             return
         for doc, found in self._predict_each(docs):
-            try:
-                self.set_annotations([doc], [found])
-            except Exception as err:
-                handle_error(self.name, self, [doc], err)
-            else:
+            _, err = _attempt(self.set_annotations, [doc], [found])
+            if err is None:
                 yield doc
+            else:
+                self.get_error_handler()(self.name, self, [doc], err)
 
     def _predict_each(self, docs: list[Doc]) -> Iterator[tuple[Doc, list[Entity]]]:
         """Each document with its entities. A batch that fails is halved, down to what fails alone."""
-        try:
-            found = self.predict(docs)
-        except Exception as err:
-            if len(docs) == 1:
-                self.get_error_handler()(self.name, self, docs, err)
-                return
-            # Tried again below, where the error's frames no longer hold on to the batch's memory.
-            found = None
+        found, err = _attempt(self.predict, docs)
         if found is not None:
             yield from zip(docs, found, strict=True)
-            return
-        half = len(docs) // 2
-        yield from self._predict_each(docs[:half])
-        yield from self._predict_each(docs[half:])
+        elif len(docs) == 1:
+            self.get_error_handler()(self.name, self, docs, err)
+        else:
+            # The error's frames hold on to the batch's memory, which the halves may need.
+            err = None
+            half = len(docs) // 2
+            yield from self._predict_each(docs[:half])
+            yield from self._predict_each(docs[half:])
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
-        """Find the entities of each document's text, whatever its tokens; the Docs stay as they are."""
+        """Find the entities of each document's text, whatever its tokens; the Docs stay as they are.
+
+        Spans that share no word (sentences, for one) are decoded one by one: no entity reaches over their
+        border.
+        """
         scheme = self.scheme
         scores = self.model.predict(list(docs))
         found = []
         for words in scores:
             log_probs = log_softmax(words.logits)
-            entities = read_entities(best_tags(log_probs, scheme), log_probs, scheme)
             found.append(
                 [
-                    Entity(int(words.chars[e.start, 0]), int(words.chars[e.end - 1, 1]), e.label, e.score)
-                    for e in entities
+                    Entity(int(chars[e.start, 0]), int(chars[e.end - 1, 1]), e.label, e.score)
+                    for chars, probs in zip(
+                        np.split(words.chars, words.starts), np.split(log_probs, words.starts), strict=True
+                    )
+                    for e in read_entities(best_tags(probs, scheme), probs, scheme)
                 ]
             )
         self._unread += sum(words.n_unread for words in scores)
@@ -411,6 +412,14 @@ class CraftNER(TrainablePipe):
     def _ensure_loaded(self) -> None:
         if not shim_of(self.model).is_loaded:
             load(self.model)
+
+
+def _attempt(step: Callable[..., Result], *args: Any) -> tuple[Result | None, Exception | None]:
+    """What a step gives, or what went wrong: spaCy's contract is that the handler gets any error at all."""
+    try:
+        return step(*args), None
+    except Exception as err:
+        return None, err
 
 
 def gold_tags(doc: Doc, word_chars: Ints, scheme: TagScheme) -> Ints:

@@ -40,11 +40,14 @@ class WordScores(NamedTuple):
     chars (n_words, 2): start and end of each word, in characters.
     logits (n_words, n_tags): score of each tag; only words that stand in a window are listed.
     n_unread (int): words that no span of the span getter covers.
+    starts (n_runs,): the words at which a run of words begins, the first one among them. Runs have no span
+        in common: what stands in two of them was not read together, and is no entity.
     """
 
     chars: Ints
     logits: Floats
     n_unread: int
+    starts: Ints
 
 
 def TokenClassifier(  # noqa: N802 (architectures of spaCy are named like classes)
@@ -276,7 +279,8 @@ def forward(
         offset += len(w.pieces)
         pooled.append(pieces)
         logits = _pool(flat, pieces, model.attrs["pooling"])
-        scores.append(WordScores(text.word_chars[words], logits, len(w.owner) - len(words)))
+        starts = np.flatnonzero(~w.goes_on[words])
+        scores.append(WordScores(text.word_chars[words], logits, len(w.owner) - len(words), starts))
 
     def backprop(d_logits: list[Floats]) -> list[Doc]:
         d_flat = np.zeros_like(flat)

@@ -17,8 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
@@ -35,6 +37,7 @@ BIOBERT = "StivenLancheros/biobert-base-cased-v1.2-finetuned-ner-CRAFT_Augmented
 ALIASES = {"small": str(Path(__file__).parent / "small"), "biobert": BIOBERT}
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", flags=re.ASCII)
+_REVISION = re.compile(r"\w[\w.+/-]*", flags=re.ASCII)
 _LABEL = re.compile(r"[\w .+/-]+")
 _SETTINGS = (
     "*config.json",
@@ -55,8 +58,9 @@ def find_folder(name: str, revision: str) -> Path:
 
     name (str): 'small' (shipped with the package), 'biobert', a hub id or a folder.
     revision (str): branch, tag or commit, for a model of the hub.
-    RAISES: ValueError if the name is none of these, FileNotFoundError if there is no such folder or it
-        holds no model, ConnectionError if the hub cannot be asked or has no such model.
+    RAISES: ValueError if the name is none of these or the revision has odd characters, FileNotFoundError
+        if there is no such folder or it holds no model, ConnectionError if the hub cannot be asked or has no
+        such model.
     """
     source = ALIASES.get(name, name)
     folder = Path(source).expanduser()
@@ -66,18 +70,27 @@ def find_folder(name: str, revision: str) -> Path:
         raise FileNotFoundError(f"[model] name = {name!r}: there is no folder {str(folder)!r}; {_WAYS_OUT}")
     if not _HUB_ID.fullmatch(source) or ".." in source or "--" in source:
         raise ValueError(f"[model] name = {name!r} is neither a folder nor the id of a model; {_WAYS_OUT}")
+    if not _REVISION.fullmatch(revision) or ".." in revision:
+        raise ValueError(
+            f"[model] revision = {revision!r}: allowed are the name of a branch or tag, or a commit's hash"
+        )
     return _checked(_fetch(source, revision), name)
 
 
 def _fetch(hub_id: str, revision: str) -> Path:
+    """The folder in the hub's cache that holds one commit's files, settings and weights."""
     try:
+        cached = _cached_files(hub_id)
         folder = Path(
             snapshot_download(hub_id, revision=revision, allow_patterns=[*_SETTINGS, *_SAFETENSORS])
         )
         if not _has_weights(folder):
+            # By the commit that the folder is named after: a branch may have moved on.
             folder = Path(
-                snapshot_download(hub_id, revision=revision, allow_patterns=[*_SETTINGS, *_TORCH_BIN])
+                snapshot_download(hub_id, revision=folder.name, allow_patterns=[*_SETTINGS, *_TORCH_BIN])
             )
+        if not set(folder.iterdir()) <= cached:
+            _refuse_mixture(hub_id, folder)
     except (OSError, HFValidationError) as err:
         raise ConnectionError(
             f"[model] name = {hub_id!r}, revision = {revision!r}: the hub could not give this model, and the "
@@ -86,6 +99,37 @@ def _fetch(hub_id: str, revision: str) -> Path:
             "nlp.to_disk() and load that; or use name = 'small', which needs no network."
         ) from err
     return folder
+
+
+def _cached_files(hub_id: str) -> set[Path]:
+    """What the cache holds of any commit."""
+    return set(Path(HF_HUB_CACHE, repo_folder_name(repo_id=hub_id, repo_type="model")).glob("snapshots/*/*"))
+
+
+def _refuse_mixture(hub_id: str, folder: Path) -> None:
+    """Ask once more for the tags of a commit's files, now that all are here.
+
+    The hub's client never asks again for a file that it has of a commit. Where a download broke off and a
+    hub gives other files under the same commit when it is gone on with, settings of one model would meet
+    weights of another. What is not the hub's any more leaves the cache.
+
+    RAISES: OSError if a file has changed.
+    """
+    changed = [
+        path
+        for path in sorted(folder.iterdir())
+        # Without links, as on Windows, the cache does not tell the tags.
+        if path.is_symlink()
+        and path.resolve().name
+        != get_hf_file_metadata(hf_hub_url(hub_id, path.name, revision=folder.name)).etag
+    ]
+    for path in changed:
+        path.unlink()
+    if changed:
+        names = ", ".join(path.name for path in changed)
+        raise OSError(
+            f"{names}: changed on the hub under commit {folder.name} while being fetched; try again"
+        )
 
 
 def _root_cause(err: BaseException) -> str:
@@ -124,9 +168,13 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
         with _quiet_transformers():
             _check_settings(folder)
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, use_fast=True, local_files_only=True, trust_remote_code=False
-            )
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(
+                    folder, use_fast=True, local_files_only=True, trust_remote_code=False
+                )
+            except Exception:
+                _check_tokenizer(folder)
+                raise
             if not tokenizer.is_fast:
                 raise ValueError(
                     f"{str(folder)!r} has no fast tokenizer (tokenizer.json): offsets in the text are needed"
@@ -173,7 +221,7 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
 
 
 def _check_settings(folder: Path) -> None:
-    """Refuse damaged settings before transformers reads them, whose errors then speak of other things."""
+    """Refuse damaged settings before transformers reads them, whose errors speak of other things."""
     for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
         path = folder / name
         if path.is_file():
@@ -183,6 +231,10 @@ def _check_settings(folder: Path) -> None:
                 raise OSError(f"{name}: {err}") from err
             if not isinstance(settings, dict):
                 raise OSError(f"{name} holds no settings")
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """Say what is wrong with tokenizer.json, where transformers failed and may speak of other things."""
     path = folder / "tokenizer.json"
     if path.is_file():
         try:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 OVERLAP = 0.25
 """Share of a window that repeats the one before, where a span is too long and has to be cut."""
@@ -20,10 +21,12 @@ class Windows(NamedTuple):
 
     pieces (n_windows, 2): start and end of each window, in wordpieces.
     owner (n_words,): index of the window in which each word is read; -1 where no window holds it.
+    goes_on (n_words,): whether a span holds both the word and the one before it.
     """
 
     pieces: Ints
     owner: Ints
+    goes_on: Bools
 
 
 def words_of_spans(span_chars: Ints, word_chars: Ints) -> Ints:
@@ -115,11 +118,13 @@ def make_windows(span_chars: Ints, word_chars: Ints, word_pieces: Ints, max_piec
     RETURNS (Windows): no wordpiece of a span is left out, whatever the span's length.
     """
     pieces: list[tuple[int, int]] = []
+    goes_on = np.zeros(len(word_pieces), dtype=bool)
     for first, end in words_of_spans(span_chars, word_chars).tolist():
         if first < end:
             pieces.extend(cut_range(int(word_pieces[first, 0]), int(word_pieces[end - 1, 1]), max_pieces))
+            goes_on[first + 1 : end] = True
     windows = np.array(pieces, dtype=np.int64).reshape(-1, 2)
-    return Windows(windows, own_words(windows, word_pieces))
+    return Windows(windows, own_words(windows, word_pieces), goes_on)
 
 
 def batch_windows(lengths: Ints, batch_pieces: int) -> list[Ints]:

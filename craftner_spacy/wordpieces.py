@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,18 @@ def _words(ids: Ints, word_ids: list[int | None], offsets: list[tuple[int, int]]
     spans = np.stack([chars[starts, 0], chars[ends - 1, 1]], axis=1)
     spans = _trim(spans, text)
     kept = (spans[:, 0] < spans[:, 1]) & (words[starts] >= 0)
-    return Wordpieces(ids, np.stack([starts, ends], axis=1)[kept], spans[kept])
+    return Wordpieces(ids, np.stack([starts, ends], axis=1)[kept], _with_marks(spans[kept], text))
+
+
+def _with_marks(spans: Ints, text: str) -> Ints:
+    """Give each word the combining marks that follow it: tokenizers that strip accents leave them out."""
+    marks = {char for char in set(text) if char > "\u02ff" and category(char).startswith("M")}
+    if not marks:
+        return spans
+    others = np.array([i for i, char in enumerate(text) if char not in marks] + [len(text)], dtype=np.int64)
+    ends = others[np.searchsorted(others, spans[:, 1])]
+    limits = np.append(spans[1:, 0], len(text))[: len(spans)]
+    return np.stack([spans[:, 0], np.where(ends <= limits, ends, spans[:, 1])], axis=1)
 
 
 def _trim(spans: Ints, text: str) -> Ints:

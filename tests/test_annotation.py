@@ -293,6 +293,62 @@ def test_leftovers_without_a_manifest_are_not_gone_on_with(many: Path, tmp_path:
     assert done.new_records == done.records
 
 
+def test_a_killed_process_is_an_error_and_the_same_command_goes_on(
+    pipeline: Path, many: Path, tmp_path: Path, nlp: Language
+) -> None:
+    mark = tmp_path / "kill"
+    mark.touch()
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+import spacy
+from spacy.language import Language
+from craftner_spacy.__main__ import app
+
+@Language.component("killer")
+def killer(doc):
+    if doc.text == {sentence(4 * BATCH_RECORDS)!r} and os.path.exists({str(mark)!r}):
+        os.unlink({str(mark)!r})
+        os.kill(os.getpid(), signal.SIGKILL)
+    return doc
+
+if __name__ == "__main__":
+    nlp = spacy.load({str(pipeline)!r})
+    nlp.add_pipe("killer", first=True)
+    nlp.to_disk({str(tmp_path / "killer")!r})
+    arguments = ["--model", {str(tmp_path / "killer")!r}, "--n-process", "2"]
+    app(["annotate", {str(many)!r}, "-o", {str(tmp_path / "out.jsonl")!r}, *arguments])
+"""
+    killed = run_python(code, dict(os.environ), check=False, timeout=100)
+    assert killed.returncode == 1
+    assert killed.stderr.splitlines()[-1].startswith("Error: a process of n_process = 2 was killed")
+    assert "the same command goes on" in killed.stderr
+    assert not mark.exists()
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run_python(code, dict(os.environ), timeout=100).stdout.startswith(f"{tmp_path / 'out.jsonl'}: 323")
+    annotate(many, tmp_path / "alone.jsonl", nlp)
+    assert [[e["text"] for e in row["entities"]] for row in lines(tmp_path / "out.jsonl")] == [
+        [e["text"] for e in row["entities"]] for row in lines(tmp_path / "alone.jsonl")
+    ]
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_a_record_that_an_error_handler_drops_is_told(
+    n_process: int, tmp_path: Path, pipeline: Path, many: Path
+) -> None:
+    @Language.component("picky")
+    def picky(doc: Doc) -> Doc:
+        if doc.text == sentence(70):
+            raise ValueError("not this one")
+        return doc
+
+    nlp = spacy.load(pipeline)
+    nlp.add_pipe("picky", first=True)
+    nlp.set_error_handler(lambda name, pipe, docs, err: None)
+    with pytest.raises(ValueError, match=r"left out \d+ of the 64 records from id '64' on"):
+        annotate(many, tmp_path / "out.jsonl", nlp, n_process=n_process)
+
+
 def test_a_damaged_shard_is_told(stopped: Path, many: Path, nlp: Language) -> None:
     shard = stopped.with_name("out.jsonl.work") / "00001.jsonl"
     shard.write_bytes(shard.read_bytes()[:-30])

@@ -157,6 +157,22 @@ def test_long_and_odd(tiny_model: object, text: str, n_words: int) -> None:
     assert words.n_unread == 0
 
 
+@pytest.mark.parametrize("mode", ALIGNMENT_MODES)
+@pytest.mark.filterwarnings("ignore:.*do not fit the tokens")
+def test_tokens_without_wordpieces(nlp: Language, mode: str) -> None:
+    words = ["mouse", "\u200d", "cells", "\x07", "\u00ad", "kinase", "\u2060"]
+    doc = Doc(nlp.vocab, words=words)
+    pipe = component(nlp, mode)
+    [found] = pipe.model.predict([doc])
+    assert [doc.text[start:end] for start, end in found.chars.tolist()] == ["mouse", "cells", "kinase"]
+    assert found.n_unread == 0
+    assert pipe(doc).text == " ".join(words) + " "
+    read = [0, 6 + 2, 6 + 2 + 6 + 2 + 2]
+    for start, end in doc.spans["craft_ner"].attrs["offsets"]:
+        assert start in read
+        assert doc.text[start:end].split(" ")[-1] in words
+
+
 def test_lone_surrogates_are_refused_by_spacy_before_us(nlp: Language) -> None:
     with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
         nlp("a mouse \ud83d")
@@ -179,6 +195,15 @@ def test_lone_surrogates_are_refused_by_spacy_before_us(nlp: Language) -> None:
         ("LOSS OF FUNCTION", ["LOSS", "OF", "FUNCTION"]),
         ("¿Qué? ¡Sí!", ["¿", "Qué", "?", "¡", "Sí", "!"]),
         ("naïve [12]", ["naïve", "[", "12", "]"]),
+        ("mice12,13 died.4", ["mice12", ",", "13", "died", ".", "4"]),
+        ("(Lee et al., 2004)", ["(", "Lee", "et", "al", ".", ",", "2004", ")"]),
+        ("doi:10.1/x-y", ["doi", ":", "10", ".", "1", "/", "x", "-", "y"]),
+        ("gene | n\nPax6 | 12", ["gene", "|", "n", "Pax6", "|", "12"]),
+        ("Gene\t\tp\r\nPax6\t0.05", ["Gene", "p", "Pax6", "0", ".", "05"]),
+        ("2.1. Mouse strains\n\nMice", ["2", ".", "1", ".", "Mouse", "strains", "Mice"]),
+        ("TABLE 1\nSOX9 IN MICE", ["TABLE", "1", "SOX9", "IN", "MICE"]),
+        ("漢字 mouse ไทย עברית", ["漢", "字", "mouse", "ไทย", "עברית"]),
+        ("मिழ் kinase", ["मिழ்", "kinase"]),
     ],
 )
 def test_text_as_it_comes(nlp: Language, text: str, expected: list[str]) -> None:

@@ -1,9 +1,9 @@
 """The commands, as they are typed."""
 
 import json
-from importlib.metadata import PackageNotFoundError
 import runpy
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest

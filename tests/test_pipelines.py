@@ -3,19 +3,23 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import spacy
 from hub import run_python
 from spacy.language import Language
+from spacy.lookups import Lookups
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_model_from_config
-from thinc.api import Adam
+from thinc.api import Adam, fix_random_seed
 from tiny_models import make_tiny_model
 
+from craftner_spacy.alignment import Entity
 from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.decoding import best_tags, log_softmax, read_entities
 from craftner_spacy.model import shim_of
 
 TEXT = "The mouse kinase of stem cells. Sox9-/- mice were in the blood of zebrafish."
@@ -111,6 +115,31 @@ def test_sentencizer_and_spans_of_sentences(model: Path, mode: str) -> None:
     np.testing.assert_allclose(whole.logits, logits, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("gap", [0, 1])
+def test_no_entity_reaches_from_one_span_to_another(model: Path, gap: int) -> None:
+    nlp = spacy.blank("en")
+    pipe = add(nlp, model)
+    goes_on = [i for i, tag in enumerate(pipe.scheme.tags) if tag.startswith("I-")]
+    shim_of(pipe.model)._hfmodel.transformer.classifier.bias.data[goes_on] += 2.0
+    doc = nlp.make_doc(TEXT)
+    n_crossing = 0
+    for cut in range(1, len(doc) - gap):
+        first, second = doc[:cut], doc[cut + gap :]
+        parts = pipe.predict([nlp.make_doc(first.text), nlp.make_doc(second.text)])
+        shift = second.start_char
+        expected = [*parts[0], *(e._replace(start=e.start + shift, end=e.end + shift) for e in parts[1])]
+        pipe.model.attrs["get_spans"] = lambda docs, spans=[first, second]: [spans for _ in docs]
+        [words] = pipe.model.predict([doc])
+        [spans] = pipe.predict([doc])
+        assert [e[:3] for e in spans] == [e[:3] for e in expected]
+        np.testing.assert_allclose([e.score for e in spans], [e.score for e in expected], rtol=1e-3)
+        pipe.model.attrs["get_spans"] = lambda docs: [[doc[:]] for doc in docs]
+        rows = log_softmax(words.logits)
+        joined = read_entities(best_tags(rows, pipe.scheme), rows, pipe.scheme)
+        n_crossing += any(words.chars[e.start, 0] < shift < words.chars[e.end - 1, 1] for e in joined)
+    assert n_crossing, "tags of all words in one row would join some entities over the border"
+
+
 def test_spans_of_sentences_without_sentences_go_to_the_handler(model: Path) -> None:
     nlp = spacy.blank("en")
     getter = {"@span_getters": "spacy-transformers.sent_spans.v1"}
@@ -121,6 +150,105 @@ def test_spans_of_sentences_without_sentences_go_to_the_handler(model: Path) -> 
     nlp.set_error_handler(lambda name, pipe, docs, err: handed.extend(doc.text for doc in docs))
     assert list(nlp.pipe([TEXT])) == []
     assert handed == [TEXT]
+
+
+SENTENCES = [
+    ("The mouse was in the blood .", "DT NN VBD IN DT NN .", [1, 2, 2, 2, 5, 3, 2]),
+    ("Zebrafish were not expressed .", "NN VBD RB VBN .", [3, 3, 3, 3, 3]),
+    ("The stem cells bind water .", "DT NN NNS VBP NN .", [2, 2, 3, 3, 3, 3]),
+]
+DEPS = {"DT": "det", "NN": "nsubj", "NNS": "nsubj", "IN": "prep", "RB": "neg", ".": "punct"}
+
+
+@pytest.fixture(scope="module")
+def parsing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline with the parts of en_core_web_sm, tiny, that has learned three sentences."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": {"width": 24, "depth": 1, "embed_size": 500}})
+    listener = {"model": {"tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 24}}}
+    nlp.add_pipe("tagger", config=listener)
+    nlp.add_pipe("parser", config={**listener, "min_action_freq": 1})
+    ruler = nlp.add_pipe("attribute_ruler")
+    ruler.add([[{"TAG": "NN"}]], {"POS": "NOUN", "MORPH": "Number=Sing"})  # type: ignore[attr-defined]
+    lemmatizer = nlp.add_pipe("lemmatizer", config={"mode": "lookup"})
+    nlp.add_pipe("ner")
+    examples = []
+    for text, tags, heads in SENTENCES:
+        words = text.split()
+        deps = [
+            "ROOT" if head == i else DEPS.get(tag, "dep")
+            for i, (tag, head) in enumerate(zip(tags.split(), heads, strict=True))
+        ]
+        ents = ["B-ANIMAL" if word in ("mouse", "Zebrafish") else "O" for word in words]
+        gold = {"words": words, "tags": tags.split(), "heads": heads, "deps": deps, "entities": ents}
+        examples.append(Example.from_dict(Doc(nlp.vocab, words=words), gold))
+    lookups = Lookups()
+    lookups.add_table("lemma_lookup", {"was": "be", "were": "be", "cells": "cell"})
+    lemmatizer.initialize(lookups=lookups)  # type: ignore[attr-defined]
+    with nlp.select_pipes(disable="lemmatizer"):
+        fix_random_seed(0)
+        optimizer = nlp.initialize(lambda: examples)
+        for _ in range(60):
+            nlp.update(examples, sgd=optimizer)
+    path = tmp_path_factory.mktemp("parsing") / "pipeline"
+    nlp.to_disk(path)
+    return path
+
+
+def linguistics(doc: Doc) -> list[tuple[str, str, str, str, str, str, bool | None]]:
+    return [(t.tag_, t.pos_, str(t.morph), t.lemma_, t.dep_, t.head.text, t.is_sent_start) for t in doc]
+
+
+LONG = " ".join(text for text, _, _ in SENTENCES)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("place", [{"before": "ner"}, {"after": "ner"}, {"first": True}])
+def test_in_a_pipeline_that_parses(
+    parsing: Path, model: Path, place: dict[str, Any], overwrite: bool, tmp_path: Path
+) -> None:
+    plain = spacy.load(parsing)
+    before = plain(LONG)
+    assert [sent.text for sent in before.sents] == [text for text, _, _ in SENTENCES]
+    theirs = found(before)
+    assert theirs
+    nlp = spacy.load(parsing)
+    config = {"model": {"name": str(model), "precision": "fp32"}, "overwrite_ents": overwrite}
+    nlp.add_pipe("craft_ner", config={**config, "alignment_mode": "strict"}, **place)
+    nlp.to_disk(tmp_path)
+    for pipeline in (nlp, spacy.load(tmp_path)):
+        doc, other = pipeline.pipe([LONG, TEXT])
+        assert linguistics(doc) == linguistics(before)
+        assert other.text == TEXT
+        ours = [(s.start_char, s.end_char, s.label_) for s in doc.spans["craft_ner"]]
+        assert ours
+        winners, losers = (theirs, ours) if place == {"after": "ner"} and not overwrite else (ours, theirs)
+        taken = {i for start, end, _ in winners for i in range(start, end)}
+        kept = [ent for ent in losers if taken.isdisjoint(range(ent[0], ent[1]))]
+        if place == {"after": "ner"}:
+            assert found(doc) == sorted([*winners, *kept])
+        else:
+            # spaCy's ner keeps what it finds set, and adds its own.
+            assert set(ours) <= set(found(doc))
+
+
+def test_tokens_are_split_in_a_parsed_document(parsing: Path, model: Path) -> None:
+    before = spacy.load(parsing)(LONG)
+    nlp = spacy.load(parsing)
+    pipe = add(nlp, model, alignment_mode="split", overwrite_ents=False)
+    doc = spacy.load(parsing)(LONG)
+    start = LONG.index("Zebrafish")
+    pipe.set_annotations(
+        [doc], [[Entity(start, start + 5, "Taxon", 0.9), Entity(start + 5, start + 9, "Cell", 0.8)]]
+    )
+    assert [token.text for token in doc[7:9]] == ["Zebra", "fish"]
+    assert (doc[7].head.text, doc[8].head.text, doc[8].dep_) == (before[7].head.text, "Zebra", "subtok")
+    assert [token.tag_ for token in doc[7:9]] == [before[7].tag_] * 2
+    assert [sent.text for sent in doc.sents] == [sent.text for sent in before.sents]
+    rest = [i for i in range(len(doc)) if i not in (7, 8)]
+    assert [linguistics(doc)[i] for i in rest if doc[i].head.i != 7] == [
+        row for i, row in enumerate(linguistics(before)) if i != 7 and before[i].head.i != 7
+    ]
 
 
 def test_select_and_replace(model: Path, other_model: Path) -> None:

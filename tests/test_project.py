@@ -15,6 +15,7 @@ import evaluate
 import export
 import pytest
 import spacy
+import spanish
 import srsly
 import throughput
 import visualize
@@ -294,6 +295,31 @@ def test_throughput_is_measured_and_has_a_limit(
     with pytest.raises(SystemExit) as stop:
         throughput.main(tmp_path / "articles", str(tiny_model), n=1, rounds=1, out=out)
     assert stop.value.code == 1
+
+
+def test_spanish_is_measured_beside_english(trained: Path, folder: Path) -> None:
+    spanish.main(str(trained / "craft_ner" / "model"), ROOT / "tests/data/spanish.jsonl", folder / "es")
+    report = srsly.read_json(folder / "es.json")
+    assert list(report["languages"]) == ["es", "en"]
+    for scores in report["languages"].values():
+        assert (scores["texts"], scores["entities"]) == (40, 104)
+        assert 0.0 <= scores["f1"] < 1.0
+    # Of these sentences the tiny model knows a few English words.
+    assert report["languages"]["en"]["f1"] > 0.0
+    assert "| Spanish | 40 | 104 | " in (folder / "es.md").read_text(encoding="utf8")
+
+
+def test_spanish_sentences_are_annotated_alike_in_both_languages() -> None:
+    rows = list(srsly.read_jsonl(ROOT / "tests/data/spanish.jsonl"))
+    assert [row["id"] for row in rows] == [f"{i:02}-{lang}" for i in range(1, 41) for lang in ("es", "en")]
+    for row in rows:
+        assert row["id"].endswith(row["lang"])
+        for ent in row["entities"]:
+            assert row["text"][ent["start"] : ent["end"]] == ent["text"]
+    for theirs, ours in zip(rows[::2], rows[1::2], strict=True):
+        labels = [sorted(ent["label"] for ent in row["entities"]) for row in (theirs, ours)]
+        assert labels[0] == labels[1]
+        assert set(labels[0]) <= set(DISPLACY_COLORS)
 
 
 def test_workflows_name_commands_and_each_has_help() -> None:

@@ -177,6 +177,60 @@ for name in ("a/unauthorized", "a/missing", "a/failing", "a/busy", "a/torn", "a/
     assert slow == "a/slow labels Cell Chemical Gene Protein Sequence Taxon"
 
 
+def test_what_is_cached_of_a_commit_stays_whatever_the_hub_gives_later(tmp_path: Path) -> None:
+    old, new = make_tiny_model(tmp_path / "old", seed=1), make_tiny_model(tmp_path / "new", seed=2)
+    with HubServer() as server:
+        commit = server.add(REPO, old)
+        env = hub_env(server, tmp_path)
+        by_commit, by_name = (PREDICT.format(name=REPO, revision=revision) for revision in (commit, "main"))
+        first = run_python(by_commit, env).stdout
+        assert first.split()[-1] == str(first_logit(old))
+        server.replace(REPO, commit, new)
+        asked = len(server.requests)
+        assert run_python(by_commit + by_name, env).stdout == 2 * first
+        assert [request.path for request in server.requests[asked:]] == [
+            f"/api/models/{REPO}/revision/{revision}" for revision in (commit, "main")
+        ]
+
+
+def test_settings_and_weights_of_two_models_never_meet(tmp_path: Path) -> None:
+    old = make_tiny_model(tmp_path / "old", seed=1)
+    # Shapes and names fit: only the order of the labels tells that these weights have another config.
+    new = make_tiny_model(tmp_path / "new", seed=2, labels=HUB_TAGS[::-1])
+    digest = hashlib.sha256((old / "model.safetensors").read_bytes()).hexdigest()
+    with HubServer() as server:
+        commit = server.add(REPO, old)
+        env = hub_env(server, tmp_path)
+        fail = FAIL.format(name=REPO, revision=commit, error="ConnectionError")
+        server.faults = Faults(truncate=1000, only=f"/lfs/{digest}")
+        assert "ChunkedEncodingError" in run_python(fail, env).stdout
+        server.faults = Faults()
+        server.replace(REPO, commit, new)
+        said, again = run_python(fail + PREDICT.format(name=REPO, revision=commit), env).stdout.splitlines()
+        assert f"config.json: changed on the hub under commit {commit} while being fetched; try again" in said
+        assert again.split()[-1] == str(first_logit(new))
+
+
+def test_a_branch_that_moves_on_while_it_is_fetched_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = iter("ab")
+    asked: list[str] = []
+
+    def moving(hub_id: str, *, revision: str, **_: object) -> str:
+        asked.append(revision)
+        folder = tmp_path / (next(commits) if revision == "main" else revision)
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").touch()
+        if len(asked) == 2:
+            (folder / "pytorch_model.bin").touch()
+        return str(folder)
+
+    monkeypatch.setattr("craftner_spacy.sources.snapshot_download", moving)
+    assert find_folder(REPO, "main") == tmp_path / "a"
+    assert asked == ["main", "a"]
+
+
 def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
@@ -184,6 +238,35 @@ def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("craftner_spacy.sources.snapshot_download", no_space)
     with pytest.raises(ConnectionError, match=r"someone/tiny-craft.*No space left on device"):
         find_folder(REPO, "main")
+
+
+def test_a_disk_that_fills_leaves_nothing_that_is_used(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))\n"
+    room = "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+    fail = FAIL.format(name=REPO, revision="main", error="ConnectionError")
+    predict = PREDICT.format(name=REPO, revision="main")
+    with HubServer() as server:
+        server.add(REPO, folder)
+        said = run_python(full + fail + room + predict, hub_env(server, tmp_path)).stdout.splitlines()
+    assert "OSError: [Errno 27] File too large" in said[0]
+    assert said[1].endswith(f" {first_logit(folder)}")
+
+
+def test_blocked_sockets_are_named_where_a_download_was_asked_for(tmp_path: Path) -> None:
+    code = NO_NETWORK + LOAD.format(name=REPO, revision="main") + "assert not network_attempts\n"
+    code += """
+try:
+    nlp("mouse")
+except ConnectionError as err:
+    print(err)
+assert network_attempts
+"""
+    with HubServer() as server:
+        said = run_python(code, hub_env(server, tmp_path)).stdout
+        assert server.requests == []
+    assert said.startswith(f"[model] name = {REPO!r}, revision = 'main': the hub could not give this model")
+    assert "name = 'small', which needs no network" in said
 
 
 def test_hub_repository_without_weights_is_named(tmp_path: Path) -> None:
@@ -229,6 +312,30 @@ def test_missing_path_is_named(name: str, no_network: list[object]) -> None:
 def test_impossible_name_is_named(name: str, no_network: list[object]) -> None:
     with pytest.raises(ValueError, match="is neither a folder nor the id of a model; allowed are 'small'"):
         find_folder(name, "main")
+    assert no_network == []
+
+
+@pytest.mark.parametrize(
+    "revision", ["", "../main", "refs/../../main", "/etc/passwd", "a b", "main?x=1", "main\n", "größe"]
+)
+def test_impossible_revision_is_named(revision: str, no_network: list[object]) -> None:
+    with pytest.raises(ValueError, match=r"revision = .*: allowed are the name of a branch or tag"):
+        find_folder("someone/else", revision)
+    assert no_network == []
+
+
+def test_names_mean_one_place_wherever_they_are_said(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: list[object]
+) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "deep").mkdir()
+    shutil.copytree(tiny_model, tmp_path / "model")
+    monkeypatch.chdir(tmp_path / "deep")
+    assert find_folder("../model", "main").samefile(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    assert find_folder("deep/../model", "main").samefile(tmp_path / "model")
+    # The package's own, not the empty folder of that name beside.
+    assert (find_folder("small", "main") / "MODEL_CARD.md").is_file()
     assert no_network == []
 
 

@@ -65,6 +65,24 @@ def test_word_is_read_where_its_context_is_best() -> None:
     assert windows.owner.tolist() == [0] * 7 + [1] * 6 + [2] * 7
 
 
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([[0, 12]], [0, 1, 1]),
+        ([[0, 4], [5, 12]], [0, 0, 1]),
+        ([[0, 9], [5, 12]], [0, 1, 1]),
+        ([[0, 7], [7, 12]], [0, 1, 1]),
+        ([[0, 4], [10, 12]], [0, 0, 0]),
+        ([], [0, 0, 0]),
+    ],
+    ids=["one", "abutting", "overlapping", "through a word", "with a gap", "none"],
+)
+def test_words_of_one_span_go_on(spans: list[list[int]], expected: list[int]) -> None:
+    words = np.array([[0, 4], [5, 9], [10, 12]])
+    windows = make_windows(np.array(spans, dtype=np.int64).reshape(-1, 2), words, ranges([1, 1, 1]), 8)
+    assert windows.goes_on.tolist() == expected
+
+
 def test_word_outside_all_spans_has_no_owner() -> None:
     pieces = ranges([1] * 5)
     windows = make_windows(np.array([[1, 3]]), pieces, pieces, 8)
