@@ -547,16 +547,17 @@ def _write_pubtator(file: BinaryIO, records: Iterable[Record], tokenizer: Tokeni
 
 
 def _title_end(record: Record) -> int:
-    """Where the title ends: a white space follows, which PubTator's own break stands for.
+    """Where the title ends: a white space and more follow; PubTator's own break stands for the former.
 
-    >>> _title_end(Record("1", "A title\\nand more", {})), _title_end(Record("1", "all in one", {}))
-    (7, 10)
+    >>> [_title_end(Record("1", text, {})) for text in ("A title\\nand more", "all in one", "and a break\\n")]
+    [7, 10, 12]
     """
     text = record.text
-    if record.passages and text[record.passages[0].end :][:1].isspace():
+    last = len(text) - 1
+    if record.passages and record.passages[0].end < last and text[record.passages[0].end].isspace():
         return record.passages[0].end
     line_end = text.find("\n")
-    return len(text) if line_end < 0 else line_end
+    return line_end if 0 <= line_end < last else len(text)
 
 
 def _read_docbin(file: BinaryIO, reading: Reading) -> Iterator[Record | BadRecord]:

@@ -214,6 +214,8 @@ def annotate_shards(
     context.checkpoint_config = CheckpointConfig(
         "number", str(work / "checkpoint"), delete_checkpoint_on_success=False
     )
+    # The newer reader starts 32 actors to look at the files of a checkpoint, which takes longer than reading.
+    context.use_datasource_v2 = False
     context.enable_progress_bars = progress
     context.print_on_execution_start = progress
     logging.getLogger("ray.data").setLevel(logging.INFO if progress else logging.ERROR)

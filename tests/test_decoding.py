@@ -4,7 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from craftner_spacy.decoding import (
@@ -48,7 +48,6 @@ def is_allowed(row: tuple[str, ...]) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(logits())
 def test_best_tags_are_the_best_of_all_allowed(scores: np.ndarray) -> None:
     log_probs = log_softmax(scores)
@@ -61,7 +60,6 @@ def test_best_tags_are_the_best_of_all_allowed(scores: np.ndarray) -> None:
     assert sums[rows.index(tags)] == pytest.approx(max(sums))
 
 
-@settings(deadline=None)
 @given(logits(max_words=24))
 def test_runs_searched_alone_are_as_good_as_the_whole_row(scores: np.ndarray) -> None:
     log_probs = log_softmax(scores)

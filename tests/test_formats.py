@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import spacy
 from bioc import biocjson, biocxml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
@@ -133,7 +133,7 @@ def records(draw: Callable[..., Any]) -> Record:
 
 @pytest.mark.parametrize("kind", WRITABLE, ids=lambda row: row.name)
 @given(record=records())
-@settings(max_examples=40, deadline=None)
+@example(record=Record("1", "\n", {}, (), (Annotation(0, 1, "Gene", 0.0),)))
 def test_what_is_written_reads_back(kind: Format, record: Record) -> None:
     file = BytesIO()
     assert kind.write is not None
@@ -143,9 +143,8 @@ def test_what_is_written_reads_back(kind: Format, record: Record) -> None:
     assert isinstance(found, Record)
     # Line breaks alone may be other white space, one for one.
     same = str.maketrans({c: " " for c in "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"})
-    shown = record.text.translate(same)
-    assert found.text.translate(same) == (shown.removesuffix(" ") if len(found.text) < len(shown) else shown)
-    assert found.entities == tuple(e for e in record.entities if e.end <= len(found.text))
+    assert found.text.translate(same) == record.text.translate(same)
+    assert found.entities == record.entities
     assert found.id == record.id
 
 
