@@ -81,6 +81,9 @@ def main(data: Path) -> None:
     config = nlp.config.copy()
     config["components"]["tiny"]["model"]["name"] = "small"
     config.to_disk(folder / "config.cfg")
+    # Of any patch release of spaCy: it would warn of a later one than its own.
+    meta = srsly.read_json(folder / "meta.json")
+    srsly.write_json(folder / "meta.json", {**meta, "spacy_version": ">=3.8.0,<3.9.0"})
     srsly.write_json(folder / "found.json", found(spacy.load(folder)))
 
 
