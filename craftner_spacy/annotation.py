@@ -59,7 +59,7 @@ from .sources import ALIASES
 ENGINES = ("local", "ray")
 RAY_SETTINGS = {"workers": None, "cpus_per_worker": 1, "gpus_per_worker": 0, "address": None}
 BATCH_RECORDS = 64
-SHARD_CHARACTERS = 2_000_000
+SHARD_CHARACTERS = 500_000
 Batch = list[tuple[int, Record]]
 """Records, each with the number of its shard."""
 Entities = list[tuple[Annotation, ...]]

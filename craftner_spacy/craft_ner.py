@@ -32,6 +32,8 @@ from .splitting import split_tokens
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Result = TypeVar("Result")
+MOST_DOCS = 128
+"""Documents whose windows are batched together."""
 
 DEFAULT_CONFIG = """
 [craft_ner]
@@ -185,14 +187,15 @@ class CraftNER(TrainablePipe):
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Apply the component to a stream of documents, in batches of `batch_size` documents.
+        """Apply the component to a stream of documents, in batches of `batch_size` documents, 128 at most:
+        more at once would take more memory and no less time.
 
         A document that fails goes to the error handler (`nlp.set_error_handler`) alone, and is left out of
         the stream if the handler does not raise; the others of its batch are annotated. If the model cannot
         be loaded, the handler gets the batch.
         """
         try:
-            for docs in util.minibatch(stream, size=batch_size):
+            for docs in util.minibatch(stream, size=min(batch_size, MOST_DOCS)):
                 yield from self._annotate(docs)
         finally:
             self._warn_of_losses()
