@@ -67,7 +67,7 @@ def main(
     minutes: Annotated[float, typer.Option(help="for both runs together")] = 10,
     shards: Annotated[int, typer.Option(min=1, help="finished ones when the first run is killed")] = 2,
     out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/big_file"),
-    folder: Annotated[Path | None, typer.Option(help="where to work; some 1.5 times the file")] = None,
+    folder: Annotated[Path | None, typer.Option(help="where to work", exists=True)] = None,
 ) -> None:
     """Kill the command (-9) in the middle of a big file, go on, and check memory, shards and reading time."""
     with TemporaryDirectory(dir=folder) as name:
