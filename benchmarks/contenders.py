@@ -10,29 +10,15 @@ from spacy.language import Language
 from thinc.types import ArgsKwargs
 from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForTokenClassification, pipeline
 
-from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.annotation import component_of, load_pipeline
 from craftner_spacy.model import TokenClassifierShim, shim_of
 
 Run = Callable[[Sequence[str]], int]
 
 
-def pipeline_of(folder: Path, precision: str = "auto", tokenizer: str = "spacy.Tokenizer.v1") -> Language:
-    """A blank English pipeline with a `craft_ner` of the model in a folder, as a user makes it."""
-    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": tokenizer}}})
-    nlp.add_pipe("craft_ner", config={"model": {"name": str(folder), "precision": precision}})
-    return nlp
-
-
-def component_of(nlp: Language) -> CraftNER:
-    """The pipeline's component."""
-    component = nlp.get_pipe("craft_ner")
-    assert isinstance(component, CraftNER)
-    return component
-
-
-def ours(folder: Path, precision: str = "auto") -> Run:
+def ours(folder: Path) -> Run:
     """The component of this project, with its default settings."""
-    return _piped(pipeline_of(folder, precision))
+    return _piped(load_pipeline(str(folder)))
 
 
 def hf_token_pipe(folder: Path, **kwargs: Any) -> Run:
@@ -61,12 +47,12 @@ def _piped(nlp: Language) -> Run:
     return lambda texts: sum(len(doc.ents) for doc in nlp.pipe(texts))
 
 
-def bare_forward(folder: Path, texts: Sequence[str], precision: str = "auto") -> tuple[Run, float]:
+def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, float]:
     """The network alone on the batches that the component makes of the texts: what there is to be reached.
 
     RETURNS: the run, which takes no account of the texts given to it, and its floating-point operations.
     """
-    nlp = pipeline_of(folder, precision)
+    nlp = load_pipeline(str(folder))
     batches = batches_of(nlp, texts)
     shim = shim_of(component_of(nlp).model)
 

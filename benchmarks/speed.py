@@ -27,7 +27,6 @@ from contenders import (
     hf_token_pipe,
     make_biobert_shape,
     ours,
-    pipeline_of,
     spacy_wrap,
     transformers_pipeline,
 )
@@ -35,6 +34,7 @@ from spacy.language import Language
 from tqdm import tqdm
 
 import craftner_spacy
+from craftner_spacy.annotation import load_pipeline
 from craftner_spacy.model import has_bf16_units
 
 PACKAGES = ("craftner_spacy", "spacy", "torch", "transformers", "spacy-huggingface-pipelines", "spacy-wrap")
@@ -174,7 +174,7 @@ def by_length(model: Path, text: str, longest: int) -> dict[str, float]:
 
     RETURNS: by the number of characters; of each at least 100,000 are read.
     """
-    nlp = pipeline_of(model)
+    nlp = load_pipeline(str(model))
     nlp.max_length = longest
     while len(text) < longest:
         text += "\n\n" + text
@@ -191,7 +191,7 @@ def by_length(model: Path, text: str, longest: int) -> dict[str, float]:
 
 def by_processes(model: Path, texts: Sequence[str], rounds: int) -> dict[str, float]:
     """Words a second with one and two processes, their start included."""
-    nlp = pipeline_of(model)
+    nlp = load_pipeline(str(model))
     nlp(texts[0])
     # By default spaCy hands a process 1,000 texts at once.
     runs = {name: _piped_by(nlp, n_process) for name, n_process in (("one", 1), ("two", 2))}
@@ -209,7 +209,7 @@ def _piped_by(nlp: Language, n_process: int) -> Run:
 
 def memory_of_stream(model: Path, texts: Iterator[str], n: int) -> dict[str, float]:
     """Resident memory in MB after the 1,000th and the last of n documents."""
-    nlp = pipeline_of(model)
+    nlp = load_pipeline(str(model))
     found = {}
     for number, _ in enumerate(tqdm(nlp.pipe(islice(texts, n)), total=n, unit=" abstracts"), start=1):
         if number in (min(1_000, n), n):

@@ -186,7 +186,7 @@ class CraftNER(TrainablePipe):
         self._warn_of_losses()
         return doc
 
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = MOST_DOCS) -> Iterator[Doc]:
         """Apply the component to a stream of documents, in batches of `batch_size` documents, 128 at most:
         more at once would take more memory and no less time.
 
@@ -236,14 +236,15 @@ class CraftNER(TrainablePipe):
         scores = self.model.predict(list(docs))
         found = []
         for words in scores:
-            log_probs = log_softmax(words.logits)
+            borders = words.starts[1:]
+            runs = zip(
+                np.split(words.chars, borders), np.split(log_softmax(words.logits), borders), strict=True
+            )
             found.append(
                 [
                     Entity(int(chars[e.start, 0]), int(chars[e.end - 1, 1]), e.label, e.score)
-                    for chars, probs in zip(
-                        np.split(words.chars, words.starts), np.split(log_probs, words.starts), strict=True
-                    )
-                    for e in read_entities(best_tags(probs, scheme), probs, scheme)
+                    for chars, log_probs in runs
+                    for e in read_entities(best_tags(log_probs, scheme), log_probs, scheme)
                 ]
             )
         self._unread += sum(words.n_unread for words in scores)

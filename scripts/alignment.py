@@ -1,14 +1,12 @@
 """How entities fit the tokens of raw articles: each alignment mode with spaCy's tokenizer and with ours."""
 
-import platform
 import time
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import measured
 import spacy
-import srsly
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -16,7 +14,7 @@ from spacy.training import Example
 from tqdm import tqdm
 
 from craftner_spacy.alignment import ALIGNMENT_MODES
-from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.annotation import component_of
 from craftner_spacy.evaluation import character_scores
 
 TOKENIZERS = {"spaCy's": "spacy.Tokenizer.v1", "craftner_spacy's": "craftner_spacy.tokenizer.v1"}
@@ -33,8 +31,7 @@ def main(
     pipelines = {name: make_pipeline(model, tokenizer) for name, tokenizer in TOKENIZERS.items()}
     report: dict[str, Any] = {
         "model": model,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("spacy", "transformers", "torch", "craftner_spacy")},
+        **measured.environment(),
         "splits": {},
     }
     for split in splits.split(","):
@@ -42,7 +39,7 @@ def main(
         # The model reads wordpieces, whatever the tokens: it is asked once for both tokenizers.
         first = next(iter(pipelines.values()))
         docs = [first.make_doc(reference.text) for reference in references]
-        found = [craft_ner(first).predict([doc])[0] for doc in tqdm(docs, desc=split, unit="article")]
+        found = [component_of(first).predict([doc])[0] for doc in tqdm(docs, desc=split, unit="article")]
         n_spacy = sum(map(len, docs))
         report["splits"][split] = {
             name: {
@@ -53,10 +50,7 @@ def main(
         }
     texts = [reference.text for reference in references]
     report["seconds_per_million_characters"] = tokenizing_times(texts)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
-    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
-    print(as_markdown(report))
+    measured.write(out, report, as_markdown)
 
 
 def make_pipeline(model: str, tokenizer: str) -> Language:
@@ -64,13 +58,6 @@ def make_pipeline(model: str, tokenizer: str) -> Language:
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": tokenizer}}})
     nlp.add_pipe("craft_ner", config={"model": {"name": model}})
     return nlp
-
-
-def craft_ner(nlp: Language) -> CraftNER:
-    """The pipeline's component."""
-    component = nlp.get_pipe("craft_ner")
-    assert isinstance(component, CraftNER)
-    return component
 
 
 def unplaced_gold(nlp: Language, references: list[Doc]) -> dict[str, float]:
@@ -89,7 +76,7 @@ def measure(
     nlp: Language, mode: str, references: list[Doc], found: list[Any], n_spacy: int
 ) -> dict[str, Any]:
     """Place what the model found in one mode, and score it."""
-    component = craft_ner(nlp)
+    component = component_of(nlp)
     component.alignment_mode = mode
     examples = []
     n_tokens = n_unplaced = n_inexact = 0
@@ -167,7 +154,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         + ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items())
         + ".",
         "",
-        f"Measured on {report['machine']}; " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()),
+        f"Measured on {report['machine']}; " + measured.listed_versions(report),
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated
 
-import srsly
+import measured
 import typer
 from evaluate import load, predict
 
@@ -23,10 +23,7 @@ def main(
 ) -> None:
     """Write the figures of MODELS over the words of CORPUS's devel and test splits, as JSON and a table."""
     report = {model.name: measure(model, corpus) for model in models}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
-    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
-    print(as_markdown(report))
+    measured.write(out, report, as_markdown)
 
 
 def measure(model: Path, corpus: Path) -> Figures:

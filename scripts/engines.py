@@ -3,12 +3,12 @@
 import os
 import platform
 import time
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import measured
 import srsly
 import torch
 import typer
@@ -43,7 +43,7 @@ def main(
         report: dict[str, Any] = {
             "model": model,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "versions": {name: version(name) for name in VERSIONS},
+            "versions": measured.versions(VERSIONS),
             "articles": compare(articles, folder, model, limit),
             "paragraphs": measure(paragraphs(articles, folder, n), folder, model),
         }
@@ -135,27 +135,27 @@ def by_step(source: Path, model: str) -> dict[str, float]:
 
 def as_markdown(report: dict[str, Any]) -> str:
     """Tables of speed, steps, and what all of PubMed takes."""
-    articles, measured = report["articles"], report["paragraphs"]
+    articles, shorter = report["articles"], report["paragraphs"]
     lines = [
         f"Both engines wrote the same {articles['equal_bytes']:,} bytes for {articles['records']} articles "
         f"({articles['words']:,} words, {articles['entities']:,} entities).",
         "",
-        f"Speed was measured on {measured['records']:,} paragraphs of {measured['words_per_record']:.0f} "
+        f"Speed was measured on {shorter['records']:,} paragraphs of {shorter['words_per_record']:.0f} "
         "words on average, without the time to start, which is given apart:",
         "",
         "| engine | words/s | seconds to start |",
         "|---|---|---|",
     ]
-    for name, run in measured["runs"].items():
-        threads = f", {measured['threads']} threads" if name == "local" else ""
+    for name, run in shorter["runs"].items():
+        threads = f", {shorter['threads']} threads" if name == "local" else ""
         lines.append(f"| {name}{threads} | {run['words_per_second']:,.0f} | {run['start_up_seconds']:.0f} |")
-    total = sum(measured["seconds_by_step"].values())
+    total = sum(shorter["seconds_by_step"].values())
     lines += ["", "| step | share of the processors' time |", "|---|---|"]
-    lines += [f"| {step} | {100 * s / total:.1f}% |" for step, s in measured["seconds_by_step"].items()]
-    speed = measured["runs"]["ray, 1 worker"]["words_per_second"]
+    lines += [f"| {step} | {100 * s / total:.1f}% |" for step, s in shorter["seconds_by_step"].items()]
+    speed = shorter["runs"]["ray, 1 worker"]["words_per_second"]
     lines += [
         "",
-        f"Two workers did {measured['scaling']:.2f} times the work of one. What follows is calculated from "
+        f"Two workers did {shorter['scaling']:.2f} times the work of one. What follows is calculated from "
         f"one worker's speed, as if each further one added as much: {ABSTRACTS:,} abstracts of "
         f"{WORDS_PER_ABSTRACT} words (an assumption), so {core_hours(speed):,.0f} core-hours.",
         "",
@@ -166,9 +166,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines += [
         "",
         f"Measured with the model `{report['model']}` on {report['machine']}, load average "
-        f"{measured['load_average']:.1f}; "
-        + ", ".join(f"{k} {v}" for k, v in report["versions"].items())
-        + ".",
+        f"{shorter['load_average']:.1f}; " + measured.listed_versions(report) + ".",
     ]
     return "\n".join(lines) + "\n"
 

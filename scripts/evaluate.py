@@ -1,13 +1,11 @@
 """Measure a model on the corpus's own words and on the true articles: a JSON file, and its tables."""
 
-import platform
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import measured
 import spacy
-import srsly
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -72,8 +70,7 @@ def main(
         "model": f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
         if is_pipeline(model)
         else model,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("spacy", "transformers", "torch", "craftner_spacy")},
+        **measured.environment(),
         "splits": {},
     }
     for split in splits.split(","):
@@ -92,10 +89,7 @@ def main(
             },
             "raw_articles": {**character_scores(articles), "f1_interval": f1_interval(articles)},
         }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
-    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
-    print(as_markdown(report))
+    measured.write(out, report, as_markdown)
 
 
 def is_pipeline(model: str) -> bool:
@@ -175,9 +169,7 @@ def as_markdown(report: dict[str, Any]) -> str:
             for row in words["thresholds"][::2]
         ]
         lines += _table(["threshold", "P", "R", "F1"], rows)
-    lines.append(
-        f"Measured on {report['machine']}; " + ", ".join(f"{k} {v}" for k, v in report["versions"].items())
-    )
+    lines.append(f"Measured on {report['machine']}; " + measured.listed_versions(report))
     return "\n".join(lines) + "\n"
 
 

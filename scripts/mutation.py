@@ -5,11 +5,10 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import srsly
+import measured
 import typer
 
 PACKAGE = Path("craftner_spacy")
@@ -26,7 +25,7 @@ def main(
     mutmut("run", "--max-children", str(processes), shown=True)
     statuses = read_statuses(mutmut("results", "--all", "true"))
     report: dict[str, Any] = {
-        "versions": {name: version(name) for name in ("mutmut", "hypothesis", "pytest")}
+        "versions": measured.versions(("mutmut", "hypothesis", "pytest"))
         | {"python": platform.python_version()},
         "modules": tally(statuses),
         "survivors": {
@@ -40,10 +39,7 @@ def main(
         for module in report["modules"]
         for name in decorated((PACKAGE / f"{module}.py").read_text(encoding="utf8"))
     ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
-    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
-    print(as_markdown(report))
+    measured.write(out, report, as_markdown)
     weak = [name for name, row in report["modules"].items() if row["share"] < at_least]
     if weak:
         raise SystemExit(f"Fewer than {at_least:.0%} of the mutants are killed in {', '.join(weak)}.")
@@ -121,7 +117,7 @@ def as_markdown(report: dict[str, Any]) -> str:
             *("      " + line for key in ("before", "after") for line in change[key].splitlines()),
             "",
         ]
-    lines.append("Measured with " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()) + ".")
+    lines.append("Measured with " + measured.listed_versions(report) + ".")
     return "\n".join(lines) + "\n"
 
 

@@ -1,10 +1,9 @@
 """What an English model finds in Spanish: sentences of our own in both languages, by exact characters."""
 
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import measured
 import spacy
 import srsly
 import typer
@@ -27,16 +26,12 @@ def main(
     rows = list(srsly.read_jsonl(data))
     report: dict[str, Any] = {
         "model": model,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("spacy", "transformers", "torch", "craftner_spacy")},
+        **measured.environment(),
         "languages": {
             lang: measure(model, lang, [row for row in rows if row["lang"] == lang]) for lang in LANGUAGES
         },
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
-    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
-    print(as_markdown(report))
+    measured.write(out, report, as_markdown)
 
 
 def measure(model: str, lang: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -81,8 +76,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         figures += [scores["per_label"].get(label, {"f1": 0.0})["f1"] for label in labels]
         cells = " | ".join(f"{100 * figure:.1f}" for figure in figures)
         lines.append(f"| {LANGUAGES[lang]} | {scores['texts']} | {scores['entities']} | {cells} |")
-    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
-    return "\n".join([*lines, "", f"Measured on {report['machine']}; {versions}"]) + "\n"
+    where = f"Measured on {report['machine']}; {measured.listed_versions(report)}"
+    return "\n".join([*lines, "", where]) + "\n"
 
 
 if __name__ == "__main__":

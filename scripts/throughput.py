@@ -4,12 +4,12 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import measured
 import srsly
 import typer
 from spacy.language import Language
@@ -39,7 +39,7 @@ def main(
     report: dict[str, Any] = {
         "model": model,
         "machine": f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} processors",
-        "versions": {name: version(name) for name in ("spacy", "transformers", "torch", "craftner_spacy")},
+        "versions": measured.versions(),
         "rounds": rounds,
         "sets": {},
     }
@@ -53,10 +53,7 @@ def main(
         report["sets"]["articles, a folder of text"] = measure(nlp, texts, folder, rounds)
         report["sets"]["abstracts, JSON Lines"] = measure(nlp, pieces, lines, rounds)
     report["load_average"] = round(os.getloadavg()[0], 2)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
-    out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
-    print(as_markdown(report))
+    measured.write(out, report, as_markdown)
     slow = [name for name, found in report["sets"].items() if found["share"]["wall"] < LEAST_SHARE]
     if slow:
         msg.fail(f"Less than {LEAST_SHARE:.0%} of nlp.pipe: {'; '.join(slow)}", exits=1)
@@ -139,7 +136,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines += [
         "",
         f"Measured on {report['machine']}, load average {report['load_average']}; "
-        + ", ".join(f"{k} {v}" for k, v in report["versions"].items()),
+        + measured.listed_versions(report),
     ]
     return "\n".join(lines) + "\n"
 

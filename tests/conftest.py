@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+import spacy
 from hypothesis import HealthCheck, settings
 from tiny_models import make_tiny_model, make_tiny_roberta
 
@@ -34,6 +35,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny RoBERTa: byte-level BPE, positions that begin after the padding's. Shared."""
     return make_tiny_roberta(tmp_path_factory.mktemp("tiny") / "roberta")
+
+
+@pytest.fixture(scope="session")
+def pipeline(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline on disk with the tiny model. Shared: do not write into it."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("craft_ner", config={"model": {"name": str(tiny_model), "precision": "fp32"}})
+    path = tmp_path_factory.mktemp("pipeline") / "tiny"
+    nlp.to_disk(path)
+    return path
 
 
 @pytest.fixture

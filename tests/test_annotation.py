@@ -17,7 +17,7 @@ import spacy
 from hub import run_python
 from spacy.language import Language
 from spacy.tokens import Doc
-from tiny_models import WORDS
+from tiny_records import sentence, write_lines
 
 import craftner_spacy
 from craftner_spacy import annotation
@@ -29,27 +29,8 @@ from craftner_spacy.formats import FORMATS, doc_entities
 WRITABLE = [(row.name, row.suffixes[0]) for row in FORMATS if row.write is not None]
 
 
-def sentence(number: int, words: int = 8) -> str:
-    return " ".join(WORDS[(number * 7 + k * (number % 5 + 3)) % len(WORDS)] for k in range(words)) + "."
-
-
-def write_lines(path: Path, rows: Iterable[Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
-    return path
-
-
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
-
-
-@pytest.fixture(scope="module")
-def pipeline(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline on disk with the tiny model. Shared: do not write into it."""
-    nlp = spacy.blank("en")
-    nlp.add_pipe("craft_ner", config={"model": {"name": str(tiny_model), "precision": "fp32"}})
-    path = tmp_path_factory.mktemp("pipeline") / "tiny"
-    nlp.to_disk(path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import spacy
 from pyarrow import parquet
-from tiny_models import WORDS
+from tiny_records import sentence, write_lines
 
 import craftner_spacy
 from craftner_spacy import annotation, ray_annotate
@@ -31,29 +31,10 @@ DEADLINE = 120
 """Seconds that a test waits for something which takes some."""
 
 
-def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
-    return path
-
-
-def sentence(number: int, words: int = 40) -> str:
-    return " ".join(WORDS[(number * 7 + k * (number % 5 + 3)) % len(WORDS)] for k in range(words)) + "."
-
-
-@pytest.fixture(scope="module")
-def pipeline(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline on disk with the tiny model. Shared: do not write into it."""
-    nlp = spacy.blank("en")
-    nlp.add_pipe("craft_ner", config={"model": {"name": str(tiny_model), "precision": "fp32"}})
-    path = tmp_path_factory.mktemp("pipeline") / "tiny"
-    nlp.to_disk(path)
-    return path
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Records for shards of one batch each; each tenth has no text, so no entity either."""
-    rows = ({"id": n, "text": sentence(n) if n % 10 else "", "n": n} for n in range(N_RECORDS))
+    rows = ({"id": n, "text": sentence(n, words=40) if n % 10 else "", "n": n} for n in range(N_RECORDS))
     return write_lines(tmp_path_factory.mktemp("many") / "many.jsonl", rows)
 
 
