@@ -161,8 +161,11 @@ def test_killed_at_any_moment_the_output_is_the_same(pipeline: Path, mixed: Path
     found = re.fullmatch(r"16 kills; finished shards at each: \[(.*)\]\n", done.stdout)
     assert found is not None, done.stdout
     shards = [int(number) for number in found[1].split(", ")]
-    assert shards[0] == 0
-    assert 1 <= shards[len(shards) // 2] <= 6
+    # At the named calls. The last of them is among those that remove the folder, in the disk's order.
+    assert shards[:12] == [0, 0, 0, 3, 6, 0, 0, 2, 6, 0, 0, 6]
+    assert shards[12] in (5, 6)
+    # At moments that depend on the machine.
+    assert all(0 <= number <= 6 for number in shards[13:])
     rows = lines(tmp_path / "whole.jsonl")
     n_records = 6 * BATCH_RECORDS - 5
     assert [row["id"] for row in rows] == [str(n) for n in range(n_records) if n not in (70, 200)]
