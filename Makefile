@@ -20,6 +20,9 @@ override TEXT := $(value TEXT)
 export TEXT
 endif
 
+# The tests of a file share what is slow to make: models, Ray.
+SIDE_BY_SIDE = --numprocesses=2 --dist=loadfile
+
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
 
@@ -45,7 +48,7 @@ lint: $(TEST_VENV)/.installed
 
 # `pytest`, not `python -m pytest`: the latter would put this folder, and so the sources, on the path.
 unit: $(TEST_VENV)/.installed
-	$(TEST_VENV)/bin/pytest
+	$(TEST_VENV)/bin/pytest $(SIDE_BY_SIDE)
 
 # Only what hypothesis draws gains from more examples.
 soak: $(TEST_VENV)/.installed
@@ -82,7 +85,7 @@ $(TEST_VENV)/.browser: $(TEST_VENV)/.installed
 	touch $@
 
 coverage: $(TEST_VENV)/.installed
-	$(TEST_VENV)/bin/pytest --cov
+	$(TEST_VENV)/bin/pytest $(SIDE_BY_SIDE) --cov
 
 # A verdict outlives changes of the tests, so each run begins anew.
 mutation: $(TEST_VENV)/.installed

@@ -16,9 +16,11 @@ from craftner_spacy.model import TokenClassifierShim, shim_of
 Run = Callable[[Sequence[str]], int]
 
 
-def ours(folder: Path) -> Run:
+def ours(folder: Path, precision: str = "auto") -> Run:
     """The component of this project, with its default settings."""
-    return _piped(load_pipeline(str(folder)))
+    nlp = load_pipeline(str(folder))
+    shim_of(component_of(nlp).model).precision = precision
+    return _piped(nlp)
 
 
 def hf_token_pipe(folder: Path, **kwargs: Any) -> Run:

@@ -38,6 +38,7 @@ from craftner_spacy.annotation import load_pipeline
 from craftner_spacy.model import has_bf16_units
 
 PACKAGES = ("craftner_spacy", "spacy", "torch", "transformers", "spacy-huggingface-pipelines", "spacy-wrap")
+KINDS = ("sentences", "abstracts", "articles")
 ABSTRACT_WORDS = 250
 FIRST_ENTITIES = """
 import spacy
@@ -51,18 +52,16 @@ def main(
     articles: Annotated[Path, typer.Argument(help="a folder of articles: .txt", exists=True)],
     out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/speed"),
     words: Annotated[int, typer.Option(help="words of each kind of text")] = 8_000,
+    large_words: Annotated[int, typer.Option(help="the same for BioBERT's shape")] = 2_000,
     rounds: int = 5,
     stream: Annotated[int, typer.Option(help="abstracts of the long run; 0: none")] = 20_000,
     longest: Annotated[int, typer.Option(help="characters of the longest document")] = 1_000_000,
     packaged: Annotated[Path | None, typer.Option(help="a pipeline for `spacy benchmark speed`")] = None,
     devel: Annotated[Path | None, typer.Option(help="a .spacy file for it")] = None,
 ) -> None:
-    """Measure on ARTICLES, and write OUT.json and OUT.md."""
+    """Measure on ARTICLES, and write OUT.json, OUT.md and OUT.png."""
     small = Path(craftner_spacy.__file__).parent / "small"
     texts = [path.read_text(encoding="utf8") for path in sorted(articles.glob("*.txt"))]
-    kinds = {
-        kind: list(take_words(cut(texts, kind), words)) for kind in ("sentences", "abstracts", "articles")
-    }
     report: dict[str, Any] = {
         "machine": {
             "processor": processor(),
@@ -74,14 +73,17 @@ def main(
         },
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := installed(name))},
-        "words": words,
+        "words": {"small": words, "BioBERT's shape": large_words},
         "rounds": rounds,
     }
     report["first_entities_seconds"] = first_entities(rounds)
     with TemporaryDirectory() as folder:
         shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder))}
         report["models"] = {
-            shape: {kind: compare(model, kinds[kind], rounds) for kind in kinds}
+            shape: {
+                kind: compare(model, list(take_words(cut(texts, kind), report["words"][shape])), rounds)
+                for kind in KINDS
+            }
             for shape, model in shapes.items()
         }
     report["by_length"] = by_length(small, "\n\n".join(texts), longest)
@@ -93,6 +95,7 @@ def main(
     out.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(out.with_suffix(".json"), report)
     out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
+    draw(report, out.with_suffix(".png"))
     print(as_markdown(report))
 
 
@@ -113,18 +116,22 @@ def cut(texts: Sequence[str], kind: str, forever: bool = False) -> Iterator[str]
 
 
 def take_words(texts: Iterator[str], n_words: int) -> Iterator[str]:
-    """Texts until there are so many words in them."""
+    """Texts with so many words in all; the last is cut: a whole article is much for a slow model."""
     for text in texts:
+        ends = [found.end() for found in islice(re.finditer(r"\S+", text), n_words)]
+        if ends:
+            yield text[: ends[-1]]
+        n_words -= len(ends)
         if n_words <= 0:
             return
-        n_words -= len(text.split())
-        yield text
 
 
 def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
     """Words a second of each contender, and how many times the others' speed the component's is."""
     bare, operations = bare_forward(model, texts)
     runs: dict[str, Run] = {"craft_ner": ours(model), "network alone": bare}
+    if installed("onnxruntime"):
+        runs["craft_ner, int8"] = ours(model, precision="int8")
     runs["transformers pipeline"] = transformers_pipeline(model)
     runs["hf_token_pipe"] = hf_token_pipe(model)
     for batch_size in (8, 16):
@@ -316,6 +323,30 @@ def as_markdown(report: dict[str, Any]) -> str:
         lines.append(f"- `spacy benchmark speed`: {report['spacy_benchmark_speed']}.")
     lines += ["", ", ".join(f"{k} {v}" for k, v in report["versions"].items()), ""]
     return "\n".join(lines)
+
+
+def draw(report: dict[str, Any], out: Path) -> None:
+    """Words a second of each contender, a panel for each model and a bar for each kind of text."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    models = report["models"]
+    figure, panels = pyplot.subplots(1, len(models), figsize=(6 * len(models), 5), dpi=110, squeeze=False)
+    for (model, kinds), axes in zip(models.items(), panels[0], strict=True):
+        names = list(next(iter(kinds.values()))["contenders"])
+        height = 0.8 / len(kinds)
+        for number, (kind, found) in enumerate(kinds.items()):
+            speeds = [found["contenders"][name]["words_per_second"] for name in names]
+            axes.barh([i + number * height for i in range(len(names))], speeds, height, label=kind)
+        axes.set(title=model, xlabel="words a second")
+        axes.set_yticks([i + height * (len(kinds) - 1) / 2 for i in range(len(names))], names)
+        axes.invert_yaxis()
+        axes.grid(axis="x", alpha=0.3)
+    panels[0][-1].legend()
+    figure.tight_layout()
+    figure.savefig(out, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -359,7 +359,7 @@ def describe_model(nlp: Language) -> dict[str, Any]:
         "threshold": component.threshold,
         "batch_tokens": component.model.attrs["batch_tokens"],
         "device": shim.device.type,
-        "precision": "bf16" if shim.uses_bf16 else "fp32",
+        "precision": shim.inference_precision,
         **{name: version(name) for name in VERSIONS},
     }
 

@@ -19,6 +19,7 @@ from thinc.api import ArgsKwargs, Model, Optimizer
 from thinc.layers.pytorchwrapper import forward as pytorch_forward
 
 from .decoding import TagScheme
+from .int8 import Int8Network
 from .sources import find_folder, load_folder, read_tags, save_folder, saved_dtype
 from .windows import Windows, batch_windows, make_windows
 from .wordpieces import SpecialPieces, Wordpieces, special_pieces, split_texts
@@ -29,7 +30,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 POOLINGS = ("first", "mean", "max")
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
 
@@ -59,7 +60,8 @@ def TokenClassifier(  # noqa: N802 (architectures of spaCy are named like classe
     get_spans (Callable): a span getter of spacy-transformers; its spans are what the encoder reads at once.
     revision (str): branch, tag or commit of a hub model.
     pooling (str): which score a word has from its wordpieces: that of the 'first', their 'mean' or 'max'.
-    precision (str): 'fp32', 'bf16', or 'auto': bf16 where the processor multiplies matrices in it.
+    precision (str): 'fp32', 'bf16', 'int8' (on the processor, with the extra of that name), or 'auto': bf16
+        where the processor multiplies matrices in it, fp32 elsewhere.
     RETURNS (Model): its input is a list of Doc, its output a list of `WordScores`.
     RAISES: ValueError for an unknown pooling or precision or an empty name.
     """
@@ -92,8 +94,8 @@ def TokenClassifier(  # noqa: N802 (architectures of spaCy are named like classe
 class TokenClassifierShim(HFShim):
     """Holds tokenizer and network. Serialized as a plain Hugging Face folder, without pickle.
 
-    Inference in bf16 works on a copy of the weights that is cast once; training in bf16 keeps the
-    weights in fp32 and casts in each operation (autocast).
+    Inference in bf16 or int8 works on a copy of the weights that is made once; training in bf16 keeps the
+    weights in fp32 and casts in each operation (autocast), and so in int8 it is training in fp32.
     """
 
     def __init__(self, precision: str) -> None:
@@ -120,20 +122,37 @@ class TokenClassifierShim(HFShim):
         return self._model is not None
 
     @property
-    def uses_bf16(self) -> bool:
-        return self.precision == "bf16" or (self.precision == "auto" and has_bf16_units(self.device.type))
+    def inference_precision(self) -> str:
+        """What `precision` stands for on the model's device: 'fp32', 'bf16' or 'int8'."""
+        if self.precision != "auto":
+            return self.precision
+        return "bf16" if has_bf16_units(self.device.type) else "fp32"
 
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         if os.getpid() != self._pid:
             self._begin_in_worker()
         if self._fast is None:
-            self._fast = self._model
-            if self.uses_bf16:
-                logger.info("bf16 is used for inference on %s", self.device)
-                self._fast = _copy_as(self._model, torch.bfloat16)
-        self._fast.eval()
+            self._fast = self._make_fast()
         with torch.inference_mode():
             return self._fast(**inputs.kwargs).logits
+
+    def _make_fast(self) -> Any:
+        """The network as it is used for inference.
+
+        RAISES: ValueError for int8 on a graphics card, ImportError for int8 without its extra.
+        """
+        precision = self.inference_precision
+        logger.info("%s is used for inference on %s", precision, self.device)
+        if precision == "bf16":
+            return _copy_as(self._model, torch.bfloat16)
+        if precision == "int8":
+            if self.device.type != "cpu":
+                raise ValueError(
+                    f"[model] precision = 'int8' with the model on {self.device}: it is for the processor; "
+                    "allowed there are auto, fp32, bf16"
+                )
+            return Int8Network(self._model, _max_pieces(self._hfmodel), torch.get_num_threads())
+        return self._model.eval()
 
     def _begin_in_worker(self) -> None:
         """Make a copy of the model that a forked worker inherited fit to run there.
@@ -147,11 +166,14 @@ class TokenClassifierShim(HFShim):
             )
         # The parent's thread pool did not come along, and waiting for it would hang.
         torch.set_num_threads(1)
+        if isinstance(self._fast, Int8Network):
+            self._fast.reopen(n_threads=1)
         self._pid = os.getpid()
 
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable]:
         self._fast = None
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
+        in_bf16 = self.inference_precision == "bf16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=in_bf16):
             output, backprop = super().begin_update(inputs)
         return output.logits, backprop
 

@@ -97,12 +97,12 @@ def is_pipeline(model: str) -> bool:
     return is_package(model) or (Path(model) / "meta.json").is_file()
 
 
-def load(model: str) -> Language:
+def load(model: str, precision: str = "auto") -> Language:
     """The pipeline of that name, or one with a `craft_ner` of that model and the packages' tokenizer."""
     if is_pipeline(model):
-        return spacy.load(model)
+        return spacy.load(model, config={"components": {"craft_ner": {"model": {"precision": precision}}}})
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
-    nlp.add_pipe("craft_ner", config={"model": {"name": model}})
+    nlp.add_pipe("craft_ner", config={"model": {"name": model, "precision": precision}})
     return nlp
 
 

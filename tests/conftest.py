@@ -10,6 +10,9 @@ from pathlib import Path
 # Read once by huggingface_hub, when it is imported: this process never asks the hub, whatever a test does.
 # Tests that need a hub run their code in a process of its own (`hub.run_python`).
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Read by torch, here and in the processes that tests start: for tiny models more threads are no gain, and
+# those of tests that run side by side wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import spacy

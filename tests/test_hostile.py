@@ -5,11 +5,11 @@ import unicodedata
 import numpy as np
 import pytest
 import spacy
+import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
-from tiny_models import make_tiny_model
 
 from craftner_spacy.alignment import ALIGNMENT_MODES
 from craftner_spacy.craft_ner import CraftNER
@@ -28,6 +28,9 @@ ODD = (
 WORDS = st.sampled_from(["mouse", "Sox9-/-", "kinase", "PGC-1α", "cells", "qzx", *ODD, " ", "  ", "\n\n"])
 ANY_TEXT = st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=12).map("".join))
 MODES = st.sampled_from(ALIGNMENT_MODES)
+Entities = list[tuple[int, int, str]]
+TEXTS = [" ".join(tiny_models.WORDS[i : i + n]) for i, n in enumerate((2, 20, 9, 1, 13))]
+"""Texts of one window and of several."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,19 @@ def nlp(short_model: str) -> Language:
 @pytest.fixture(scope="module")
 def short_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model with few positions, so that short texts need several windows, and entities of all lengths."""
-    return str(make_tiny_model(tmp_path_factory.mktemp("hostile"), max_positions=16, seed=15))
+    return str(tiny_models.make_tiny_model(tmp_path_factory.mktemp("hostile"), max_positions=16, seed=15))
+
+
+@pytest.fixture(scope="module")
+def alone(short_model: str) -> list[Entities]:
+    """The entities of each of the texts, read alone."""
+    found = list(map(entities, map(make_nlp(short_model), TEXTS)))
+    assert sum(map(len, found)) > 20
+    return found
+
+
+def entities(doc: Doc) -> Entities:
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
 
 
 def make_nlp(folder: str) -> Language:
@@ -120,6 +135,16 @@ def test_alone_or_in_any_batch(nlp: Language, texts: list[str], batch_tokens: in
         assert (alone.chars == words.chars).all()
         # Tags and entities follow from the scores of one document alone.
         np.testing.assert_allclose(alone.logits, words.logits, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:.*do not fit the tokens")
+@given(order=st.permutations(range(len(TEXTS))), size=st.integers(1, 6), batch_tokens=st.integers(16, 200))
+def test_entities_are_the_same_in_any_order_and_batch(
+    nlp: Language, alone: list[Entities], order: list[int], size: int, batch_tokens: int
+) -> None:
+    component(nlp).model.attrs["batch_tokens"] = batch_tokens
+    docs = nlp.pipe([TEXTS[i] for i in order], batch_size=size)
+    assert list(map(entities, docs)) == [alone[i] for i in order]
 
 
 @pytest.mark.parametrize("n_pieces", range(509, 515))

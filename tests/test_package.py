@@ -35,6 +35,7 @@ FLOORS = (
         "corpus",
         "decoding",
         "formats",
+        "int8",
         "splitting",
         "tokenizer",
         "windows",
