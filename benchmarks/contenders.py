@@ -18,9 +18,7 @@ Run = Callable[[Sequence[str]], int]
 
 def ours(folder: Path, precision: str = "auto") -> Run:
     """The component of this project, with its default settings."""
-    nlp = load_pipeline(str(folder))
-    shim_of(component_of(nlp).model).precision = precision
-    return _piped(nlp)
+    return _piped(load_pipeline(str(folder), precision=precision))
 
 
 def hf_token_pipe(folder: Path, **kwargs: Any) -> Run:

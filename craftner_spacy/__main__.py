@@ -36,6 +36,9 @@ def annotate_command(
     model: Model = "small",
     threshold: Annotated[float | None, typer.Option(help="leave out entities scored lower; 0 to 1")] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="wordpieces in one forward pass")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32, bf16, or int8: with craftner_spacy[int8]")
+    ] = None,
     n_process: Annotated[int, typer.Option(help="processes; -1: one for each processor")] = 1,
     limit: Annotated[int | None, typer.Option(help="annotate this many records, at most")] = None,
     skip_errors: Annotated[
@@ -80,6 +83,7 @@ def annotate_command(
             model,
             threshold=threshold,
             batch_tokens=batch_tokens,
+            precision=precision,
             n_process=n_process,
             limit=limit,
             skip_errors=skip_errors,

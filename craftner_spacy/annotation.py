@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 
 import spacy
 from spacy.language import Language
-from spacy.util import is_package
+from spacy.util import dot_to_dict, is_package
 from tqdm import tqdm
 
 from .craft_ner import CraftNER
@@ -58,6 +58,8 @@ from .sources import ALIASES
 
 ENGINES = ("local", "ray")
 RAY_SETTINGS = {"workers": None, "cpus_per_worker": 1, "gpus_per_worker": 0, "address": None}
+OWN_SETTINGS = {"threshold": "threshold", "batch_tokens": "batch_tokens", "precision": "model.precision"}
+"""Settings of the component that a run may choose, and where its config has them."""
 BATCH_RECORDS = 64
 SHARD_CHARACTERS = 500_000
 Batch = list[tuple[int, Record]]
@@ -127,6 +129,7 @@ def annotate(
     *,
     threshold: float | None = None,
     batch_tokens: int | None = None,
+    precision: str | None = None,
     n_process: int = 1,
     limit: int | None = None,
     skip_errors: bool = False,
@@ -150,7 +153,8 @@ def annotate(
     output: the file to be written, in the format that its name tells; ``.gz`` packs it.
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, a package; or
         a loaded pipeline with a `craft_ner` (not with the engine 'ray', whose workers load it themselves).
-    threshold, batch_tokens: as of `craft_ner`; None: as the pipeline has them. Not for a loaded pipeline.
+    threshold, batch_tokens, precision: as of `craft_ner` and its model; None: as the pipeline has them. Not
+        for a loaded pipeline.
     n_process (int): processes that annotate; -1: one for each processor.
     limit (int): records, at most.
     skip_errors (bool): leave bad records out, and list them in OUTPUT.skipped.jsonl.
@@ -183,7 +187,8 @@ def annotate(
     if engine == "ray":
         assert isinstance(model, str)
         model = _seen_from_elsewhere(model)
-    nlp = load_pipeline(model, threshold, batch_tokens)
+    given = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
+    nlp = load_pipeline(model, **given)
     reading = Reading("", text_field, id_field, entities=False)
     plan = Plan(sources, reading, limit, make_ids, nlp.max_length, kind.not_in_ids)
     settings = {
@@ -208,7 +213,7 @@ def annotate(
             return _finish(work, out, kind, nlp, manifest, run, partial(_annotated_records, work))
     ray_annotate = _import_ray(address)
     pool = ray_annotate.Pool(workers, cpus_per_worker, gpus_per_worker, address)
-    load = partial(load_worker, model, threshold, batch_tokens, gpus_per_worker > 0)
+    load = partial(load_worker, model, given, gpus_per_worker > 0)
     with ray_annotate.cluster(pool):
         # Workers of this machine's processors are as this process is, which saves starting one to ask.
         here = address is None and not gpus_per_worker
@@ -302,32 +307,26 @@ def describe_sources(sources: Sequence[Source]) -> dict[str, Any]:
     return {"files": len(sources), "bytes": size, "digest": digest.hexdigest()}
 
 
-def load_pipeline(
-    model: str | Language, threshold: float | None = None, batch_tokens: int | None = None
-) -> Language:
-    """The pipeline of that name, or a blank one with a `craft_ner` of that model; its weights are loaded.
+def load_pipeline(model: str | Language, **settings: Any) -> Language:
+    """The pipeline of that name, or a blank one with a `craft_ner` of that model.
 
+    settings: some of `OWN_SETTINGS`; None: as the pipeline has it.
     RAISES: ValueError if it has no `craft_ner` with a span group, or if the settings come with a loaded
         pipeline; what `spacy.load` and `sources.find_folder` raise.
     """
+    chosen = {OWN_SETTINGS[name]: value for name, value in settings.items() if value is not None}
     if isinstance(model, Language):
-        if threshold is not None or batch_tokens is not None:
-            raise ValueError("threshold and batch_tokens of a loaded pipeline are set on its component")
+        if chosen:
+            raise ValueError(f"{', '.join(OWN_SETTINGS)} of a loaded pipeline are set on its component")
         component_of(model)
         return model
     if is_package(model) or (Path(model) / "meta.json").is_file():
         nlp = spacy.load(model)
         name = component_of(nlp).name
-        given = {"threshold": threshold, "batch_tokens": batch_tokens}
-        chosen = {f"components.{name}.{key}": value for key, value in given.items() if value is not None}
-        return spacy.load(model, config=chosen) if chosen else nlp
+        config = {f"components.{name}.{key}": value for key, value in chosen.items()}
+        return spacy.load(model, config=config) if config else nlp
     nlp = spacy.blank("en")
-    config: dict[str, Any] = {"model": {"name": model}}
-    if threshold is not None:
-        config["threshold"] = threshold
-    if batch_tokens is not None:
-        config["batch_tokens"] = batch_tokens
-    nlp.add_pipe("craft_ner", config=config)
+    nlp.add_pipe("craft_ner", config=dot_to_dict({"model.name": model, **chosen}))
     return nlp
 
 
@@ -364,13 +363,11 @@ def describe_model(nlp: Language) -> dict[str, Any]:
     }
 
 
-def load_worker(
-    model: str | Language, threshold: float | None, batch_tokens: int | None, gpu: bool
-) -> Language:
+def load_worker(model: str | Language, settings: dict[str, Any], gpu: bool) -> Language:
     """The pipeline as a worker has it: on a graphics card if it was given one."""
     if gpu:
         spacy.require_gpu()
-    return load_pipeline(model, threshold, batch_tokens)
+    return load_pipeline(model, **settings)
 
 
 def _describe(load: Callable[[], Language]) -> dict[str, Any]:

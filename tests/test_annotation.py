@@ -122,11 +122,12 @@ def test_limit_ids_and_field_names(tmp_path: Path, nlp: Language) -> None:
     assert [row["id"] for row in lines(tmp_path / "b.jsonl")] == [f"in:{n}" for n in range(1, 5)]
 
 
-def test_threshold_and_batch_tokens_reach_the_component(pipeline: Path, tiny_model: Path) -> None:
+def test_settings_of_a_run_reach_the_component(pipeline: Path, tiny_model: Path) -> None:
     for model in (pipeline, tiny_model):
-        component = load_pipeline(str(model), 0.5, 77).get_pipe("craft_ner")
-        assert component.threshold == 0.5  # type: ignore[attr-defined]
-        assert component.model.attrs["batch_tokens"] == 77  # type: ignore[attr-defined]
+        found = describe_model(load_pipeline(str(model), threshold=0.5, batch_tokens=77, precision="bf16"))
+        assert (found["threshold"], found["batch_tokens"], found["precision"]) == (0.5, 77, "bf16")
+        found = describe_model(load_pipeline(str(model), threshold=None))
+        assert (found["threshold"], found["batch_tokens"]) == (0.0, 4096)
 
 
 def test_two_processes_find_the_same(tmp_path: Path, nlp: Language, many: Path) -> None:
@@ -224,7 +225,7 @@ def test_other_settings_inputs_or_models_do_not_mix(
     ):
         annotate(many, stopped, nlp, shard_characters=1, limit=9)
     with pytest.raises(ValueError, match=r"model\.threshold: 0\.0 then, 0\.7 now"):
-        annotate(many, stopped, load_pipeline(str(pipeline), 0.7), shard_characters=1)
+        annotate(many, stopped, load_pipeline(str(pipeline), threshold=0.7), shard_characters=1)
     other = spacy.blank("en")
     other.add_pipe("craft_ner")
     with pytest.raises(ValueError, match=r"model\.digest: "):

@@ -308,7 +308,7 @@ def test_a_folder_is_found_from_any_working_directory(
 
 
 def test_a_worker_with_another_pipeline_is_refused(pipeline: Path) -> None:
-    load = partial(load_worker, str(pipeline), None, None, False)
+    load = partial(load_worker, str(pipeline), {}, False)
     described = describe_model(load())
     found = annotation._annotator(load, described)([Record("1", "mouse kinase", {})])
     assert [record.id for record in found] == ["1"]
