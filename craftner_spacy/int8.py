@@ -1,8 +1,8 @@
-"""Inference in whole numbers of 8 bits, for processors that are slow in anything else. Extra ``[int8]``.
+"""Inference in whole numbers of 8 bits, for processors without units for bf16. Extra ``[int8]``.
 
-The weights of each matrix product are rounded once, per output; what they are multiplied with is rounded at
-each call, by the range that it has over the whole batch (dynamic quantization). So scores depend, in their
-last digits, on what else is in the batch. Everything else stays in fp32.
+Weights are rounded once, to 7 bits, by the range of each output; what they are multiplied with is rounded to
+8 bits at each call, by its range over the whole batch (dynamic quantization). So scores differ a little with
+what else is in the batch. All but the products with weights stays in fp32.
 """
 
 import logging
@@ -96,8 +96,6 @@ def quantize(network: torch.nn.Module, max_pieces: int) -> bytes:
             weight_type=QuantType.QInt8,
             # Sums of 8-bit weights overflow, unseen, on processors without units for them.
             reduce_range=True,
-            # Only products with weights: those of attention lose more than they gain.
-            extra_options={"MatMulConstBOnly": True},
         )
         return quantized.read_bytes()
 
