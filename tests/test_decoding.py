@@ -76,6 +76,13 @@ def test_a_run_that_goes_on_with_an_entity_is_searched_with_the_one_before() -> 
     assert tags == ["B-Gene", "I-Gene", "I-Gene"]
 
 
+def test_two_runs_searched_together_begin_with_no_inside_where_the_text_begins() -> None:
+    # As above, but I-Gene is likelier at the first word than B-Gene.
+    probs = [[0.36, 0.01, 0.01, 0.3, 0.32], [0.01, 0.4, 0.1, 0.1, 0.39], [0.01, 0.01, 0.01, 0.01, 0.96]]
+    tags = [SCHEME.tags[i] for i in best_tags(np.log(probs), SCHEME)]
+    assert tags == ["B-Gene", "I-Gene", "I-Gene"]
+
+
 def test_an_entity_cannot_begin_inside_or_change_its_label() -> None:
     log_probs = np.log([[0.3, 0.1, 0.4, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1, 0.6]])
     assert [SCHEME.tags[i] for i in best_tags(log_probs, SCHEME)] == ["B-Gene", "I-Gene"]

@@ -81,6 +81,7 @@ def test_words_of_one_span_go_on(spans: list[list[int]], expected: list[int]) ->
     words = np.array([[0, 4], [5, 9], [10, 12]])
     windows = make_windows(np.array(spans, dtype=np.int64).reshape(-1, 2), words, ranges([1, 1, 1]), 8)
     assert windows.goes_on.tolist() == expected
+    assert windows.goes_on.dtype == bool
 
 
 def test_word_outside_all_spans_has_no_owner() -> None:
