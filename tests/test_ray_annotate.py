@@ -27,7 +27,7 @@ from craftner_spacy.ray_annotate import ENTITIES, Pool, cluster, in_order, on_a_
 
 N_SHARDS = 24
 N_RECORDS = (N_SHARDS - 1) * BATCH_RECORDS + 3
-DEADLINE = 120
+DEADLINE = 300
 """Seconds that a test waits for something which takes some."""
 
 
