@@ -59,7 +59,7 @@ def main(
     packaged: Annotated[Path | None, typer.Option(help="a pipeline for `spacy benchmark speed`")] = None,
     devel: Annotated[Path | None, typer.Option(help="a .spacy file for it")] = None,
 ) -> None:
-    """Measure on ARTICLES, and write OUT.json, OUT.md and OUT.png."""
+    """Measure on ARTICLES; write OUT.json after each part, so that none is lost, OUT.md and OUT.png."""
     small = Path(craftner_spacy.__file__).parent / "small"
     texts = [path.read_text(encoding="utf8") for path in sorted(articles.glob("*.txt"))]
     report: dict[str, Any] = {
@@ -76,24 +76,22 @@ def main(
         "words": {"small": words, "BioBERT's shape": large_words},
         "rounds": rounds,
     }
-    report["first_entities_seconds"] = first_entities(rounds)
-    with TemporaryDirectory() as folder:
-        shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder))}
-        report["models"] = {
-            shape: {
-                kind: compare(model, list(take_words(cut(texts, kind), report["words"][shape])), rounds)
-                for kind in KINDS
-            }
-            for shape, model in shapes.items()
-        }
-    report["by_length"] = by_length(small, "\n\n".join(texts), longest)
-    report["processes"] = by_processes(small, list(take_words(cut(texts, "abstracts"), 8 * words)), rounds)
+    abstracts = take_words(cut(texts, "abstracts"), 8 * words)
+    parts: dict[str, Callable[[], Any]] = {
+        "first_entities_seconds": lambda: first_entities(rounds),
+        "models": lambda: by_model(small, texts, report["words"], rounds),
+        "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
+        "processes": lambda: by_processes(small, list(abstracts), rounds),
+    }
     if stream:
-        report["stream"] = memory_of_stream(small, cut(texts, "abstracts", forever=True), stream)
+        forever = cut(texts, "abstracts", forever=True)
+        parts["stream"] = lambda: memory_of_stream(small, forever, stream)
     if packaged and devel:
-        report["spacy_benchmark_speed"] = spacy_benchmark(packaged, devel)
+        parts["spacy_benchmark_speed"] = lambda: spacy_benchmark(packaged, devel)
     out.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(out.with_suffix(".json"), report)
+    for part, measure in parts.items():
+        report[part] = measure()
+        srsly.write_json(out.with_suffix(".json"), report)
     out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
     draw(report, out.with_suffix(".png"))
     print(as_markdown(report))
@@ -124,6 +122,21 @@ def take_words(texts: Iterator[str], n_words: int) -> Iterator[str]:
         n_words -= len(ends)
         if n_words <= 0:
             return
+
+
+def by_model(
+    small: Path, texts: Sequence[str], words: Mapping[str, int], rounds: int
+) -> dict[str, dict[str, Any]]:
+    """What `compare` gives, for each shape of model and each kind of text."""
+    with TemporaryDirectory() as folder:
+        shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder))}
+        return {
+            shape: {
+                kind: compare(model, list(take_words(cut(texts, kind), words[shape])), rounds)
+                for kind in KINDS
+            }
+            for shape, model in shapes.items()
+        }
 
 
 def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
@@ -239,7 +252,8 @@ def first_entities(rounds: int) -> float:
 def spacy_benchmark(packaged: Path, devel: Path) -> str:
     """What spaCy's own benchmark says of a packaged pipeline: words a second, and its interval."""
     command = [sys.executable, "-m", "spacy", "benchmark", "speed", str(packaged), str(devel)]
-    command += ["--batches", "10"]
+    # Its own 50 batches and three rounds to warm up take long on whole articles.
+    command += ["--batches", "30", "--warmup", "1"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"Mean: .*", printed)
     if not found:
