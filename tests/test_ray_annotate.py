@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -29,6 +30,14 @@ N_SHARDS = 24
 N_RECORDS = (N_SHARDS - 1) * BATCH_RECORDS + 3
 DEADLINE = 300
 """Seconds that a test waits for something which takes some."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ray's workers find modules also where it was started: in the repository they would meet the sources."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +196,7 @@ def test_work_of_another_engine_or_setting_is_refused(
 
 def test_a_function_runs_where_a_worker_would_and_its_errors_are_short(ray_of_this_process: None) -> None:
     assert on_a_worker(Pool(), os.getpid) != os.getpid()
+    assert on_a_worker(Pool(), partial(find_spec, "craftner_spacy")).origin == craftner_spacy.__file__
     with pytest.raises(
         ValueError, match=r"^a worker failed: ValueError: invalid literal for int\(\) with base 10: 'x'$"
     ):
