@@ -13,7 +13,7 @@ from spacy.training import Example
 from spacy.util import is_package
 from tqdm import tqdm
 
-from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.annotation import component_of, load_pipeline
 from craftner_spacy.evaluation import (
     ERROR_CLASSES,
     calibration_error,
@@ -63,9 +63,7 @@ def main(
 ) -> None:
     """Evaluate MODEL on CORPUS. The network is asked only for a model of the hub."""
     nlp = load(model)
-    component = nlp.get_pipe("craft_ner")
-    if not isinstance(component, CraftNER):
-        raise typer.BadParameter(f"the component 'craft_ner' of {model} is not of craftner_spacy")
+    component = component_of(nlp)
     report: dict[str, Any] = {
         "model": f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
         if is_pipeline(model)
@@ -97,12 +95,15 @@ def is_pipeline(model: str) -> bool:
     return is_package(model) or (Path(model) / "meta.json").is_file()
 
 
-def load(model: str, precision: str = "auto") -> Language:
-    """The pipeline of that name, or one with a `craft_ner` of that model and the packages' tokenizer."""
+def load(model: str, precision: str | None = None) -> Language:
+    """The pipeline of that name, or one with a `craft_ner` of that model and the packages' tokenizer.
+
+    precision: of the component; None: as the pipeline has it, or 'auto'.
+    """
     if is_pipeline(model):
-        return spacy.load(model, config={"components": {"craft_ner": {"model": {"precision": precision}}}})
+        return load_pipeline(model, precision=precision)
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
-    nlp.add_pipe("craft_ner", config={"model": {"name": model, "precision": precision}})
+    nlp.add_pipe("craft_ner", config={"model": {"name": model, "precision": precision or "auto"}})
     return nlp
 
 

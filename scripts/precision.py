@@ -8,8 +8,9 @@ import typer
 from evaluate import load, predict
 from spacy.training import Example
 
-from craftner_spacy.annotation import describe_model
+from craftner_spacy.annotation import component_of
 from craftner_spacy.evaluation import character_scores, seqeval_scores
+from craftner_spacy.model import shim_of
 
 Entities = set[tuple[int, int, int, str]]
 
@@ -33,7 +34,7 @@ def main(
         articles = predict(nlp, corpus / f"{split}.spacy", keep_tokens=False)
         found = entities(articles)
         first = first or found
-        report["precisions"][describe_model(nlp)["precision"]] = {
+        report["precisions"][shim_of(component_of(nlp).model).inference_precision] = {
             "f1_words": seqeval_scores(words)["f1"],
             "f1_raw_articles": character_scores(articles)["f1"],
             "entities": len(found),
