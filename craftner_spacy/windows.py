@@ -4,6 +4,7 @@ A document is a row of wordpieces; a word owns a run of them. Ranges are half-op
 wordpieces of one document (special pieces not included) or in words, as each docstring says.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ Bools = NDArray[np.bool_]
 
 OVERLAP = 0.25
 """Share of a window that repeats the one before, where a span is too long and has to be cut."""
+
+BATCH_COST = 64
+"""What a batch takes whatever it holds, as the number of wordpieces that take as much time."""
 
 
 class Windows(NamedTuple):
@@ -130,18 +134,33 @@ def make_windows(span_chars: Ints, word_chars: Ints, word_pieces: Ints, max_piec
 def batch_windows(lengths: Ints, batch_pieces: int) -> list[Ints]:
     """Group windows of like length into batches of at most `batch_pieces`, padding included.
 
+    Of all ways to cut the windows, sorted by length, into batches, the one that takes least time: a batch
+    takes as much as its wordpieces, padding included, and `BATCH_COST` more.
+
     lengths (n_windows,): wordpieces of each window, special pieces included.
     batch_pieces (int): the most wordpieces in one batch. A longer window is a batch alone.
     RETURNS: indices of the windows of each batch, longest windows first.
 
     >>> [batch.tolist() for batch in batch_windows(np.array([3, 9, 4, 8]), 18)]
     [[1, 3], [2, 0]]
+    >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 30]), 4000)]
+    [[0, 2], [3, 1]]
     """
     order = np.argsort(-lengths, kind="stable")
-    batches = []
-    start = 0
-    while start < len(order):
-        size = max(1, batch_pieces // max(1, int(lengths[order[start]])))
-        batches.append(order[start : start + size])
-        start += size
-    return batches
+    widths = np.maximum(lengths[order], 1)
+    n = len(order)
+    # The least cost of the first i windows, and where the last batch of that way begins.
+    cost = np.zeros(n + 1, dtype=np.int64)
+    begin = np.zeros(n + 1, dtype=np.int64)
+    first = 0
+    for end in range(1, n + 1):
+        while first < end - 1 and widths[first] * (end - first) > batch_pieces:
+            first += 1
+        starts = np.arange(first, end)
+        costs = cost[starts] + widths[starts] * (end - starts)
+        best = int(costs.argmin())
+        cost[end], begin[end] = costs[best] + BATCH_COST, first + best
+    cuts = [n]
+    while cuts[-1]:
+        cuts.append(int(begin[cuts[-1]]))
+    return [order[start:end] for start, end in pairwise(reversed(cuts))]

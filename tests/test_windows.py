@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from craftner_spacy.windows import batch_windows, cut_range, make_windows, own_words, words_of_spans
+from craftner_spacy.windows import (
+    BATCH_COST,
+    batch_windows,
+    cut_range,
+    make_windows,
+    own_words,
+    words_of_spans,
+)
 
 WORD_SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=60)
 
@@ -120,23 +127,39 @@ def test_batches_hold_every_window_once_within_the_budget(lengths: list[int], bu
     for batch in batches:
         padded = len(batch) * max(lengths[i] for i in batch)
         assert len(batch) == 1 or padded <= budget
-    for batch in batches[:-1]:
-        assert (len(batch) + 1) * lengths[batch[0]] > budget, "the next window had room here"
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 1200))
+def test_no_other_cut_into_batches_takes_less_time(lengths: list[int], budget: int) -> None:
+    widths = sorted(lengths, reverse=True)
+
+    def cost(sizes: list[int]) -> float:
+        total = 0
+        start = 0
+        for size in sizes:
+            if size > 1 and size * widths[start] > budget:
+                return float("inf")
+            total += size * widths[start] + BATCH_COST
+            start += size
+        return total
+
+    found = [len(batch) for batch in batch_windows(np.array(lengths), budget)]
+    # A cut is a choice of the borders between windows at which a batch ends.
+    cuts = itertools.product([False, True], repeat=len(lengths) - 1)
+    ends = [[*(i for i, ends in enumerate(cut, start=1) if ends), len(lengths)] for cut in cuts]
+    assert cost(found) == min(cost(np.diff([0, *of_cut]).tolist()) for of_cut in ends)
 
 
 def test_windows_of_one_length_are_batched_in_the_order_of_the_text() -> None:
-    batches = batch_windows(np.array([3, 5] * 50), 100)
-    assert [batch.tolist() for batch in batches] == [
-        list(range(1, 40, 2)),
-        list(range(41, 80, 2)),
-        [*range(81, 100, 2), *range(0, 20, 2)],
-        list(range(20, 86, 2)),
-        list(range(86, 100, 2)),
-    ]
+    batches = batch_windows(np.array([300, 500] * 4), 1200)
+    assert [batch.tolist() for batch in batches] == [[1, 3], [5, 7], [0, 2, 4, 6]]
 
 
-def test_windows_of_one_wordpiece_fill_a_batch() -> None:
+def test_a_few_short_windows_go_with_longer_ones() -> None:
+    assert [batch.tolist() for batch in batch_windows(np.array([30, 80, 90]), 4096)] == [[2, 1, 0]]
+    assert [batch.tolist() for batch in batch_windows(np.array([20, 200, 210]), 4096)] == [[2, 1], [0]]
     assert [batch.tolist() for batch in batch_windows(np.ones(7, dtype=np.int64), 4)] == [
-        [0, 1, 2, 3],
-        [4, 5, 6],
+        [0, 1, 2],
+        [3, 4, 5, 6],
     ]
+    assert batch_windows(np.zeros(0, dtype=np.int64), 4) == []
