@@ -78,6 +78,16 @@ def test_bf16_is_near_fp32_and_not_the_same(tiny_model: Path) -> None:
     assert bf16.dtype == np.float32
 
 
+def test_in_bf16_attention_is_written_out_on_the_processor_and_the_own_weights_stay(tiny_model: Path) -> None:
+    model = make_model(tiny_model, precision="bf16")
+    model.predict([spacy.blank("en")(TEXT)])
+    shim = shim_of(model)
+    assert shim._fast.config._attn_implementation == "eager"
+    assert {p.dtype for p in shim._fast.parameters()} == {torch.bfloat16}
+    assert shim._model.config._attn_implementation == "sdpa"
+    assert {p.dtype for p in shim._model.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("units", [True, False])
 def test_auto_takes_bf16_where_there_are_units(
     tiny_model: Path, units: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
