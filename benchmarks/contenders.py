@@ -8,7 +8,14 @@ import spacy
 import torch
 from spacy.language import Language
 from thinc.types import ArgsKwargs
-from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForTokenClassification, pipeline
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForTokenClassification,
+    pipeline,
+)
 
 from craftner_spacy.annotation import component_of, load_pipeline
 from craftner_spacy.model import TokenClassifierShim, shim_of
@@ -90,6 +97,17 @@ def operations(shim: TokenClassifierShim, batch: ArgsKwargs) -> float:
     d, f = config.hidden_size, config.intermediate_size
     lengths = batch.kwargs["attention_mask"].sum(dim=1).double()
     return float(config.num_hidden_layers * (lengths * (8 * d * d + 4 * d * f) + 4 * d * lengths**2).sum())
+
+
+def make_fp32(small: Path, folder: Path) -> Path:
+    """A folder with the weights of `small` in 32 bits, as hubs have them.
+
+    They are shipped in 16, and what takes a folder's type for that of its computation would run them in
+    float16, which is slow on a processor.
+    """
+    AutoModelForTokenClassification.from_pretrained(small, torch_dtype=torch.float32).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(small).save_pretrained(folder)
+    return folder
 
 
 def make_biobert_shape(small: Path, folder: Path, seed: int = 0) -> Path:

@@ -26,6 +26,7 @@ from contenders import (
     bare_forward,
     hf_token_pipe,
     make_biobert_shape,
+    make_fp32,
     ours,
     spacy_wrap,
     transformers_pipeline,
@@ -40,6 +41,15 @@ from craftner_spacy.model import has_bf16_units
 PACKAGES = ("craftner_spacy", "spacy", "torch", "transformers", "spacy-huggingface-pipelines", "spacy-wrap")
 KINDS = ("sentences", "abstracts", "articles")
 ABSTRACT_WORDS = 250
+PEAK_MEMORY = """
+import resource, sys
+from pathlib import Path
+import contenders
+name, model, articles = sys.argv[1:]
+texts = [path.read_text(encoding="utf8") for path in sorted(Path(articles).glob("*.txt"))[:10]]
+getattr(contenders, name)(Path(model))(texts)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 FIRST_ENTITIES = """
 import spacy
 nlp = spacy.blank("en")
@@ -76,12 +86,14 @@ def main(
         "words": {"small": words, "BioBERT's shape": large_words},
         "rounds": rounds,
     }
-    abstracts = take_words(cut(texts, "abstracts"), 8 * words)
+    abstracts = list(take_words(cut(texts, "abstracts"), 20 * words))
     parts: dict[str, Callable[[], Any]] = {
         "first_entities_seconds": lambda: first_entities(rounds),
         "models": lambda: by_model(small, texts, report["words"], rounds),
         "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
-        "processes": lambda: by_processes(small, list(abstracts), rounds),
+        "by_number": lambda: by_number(small, abstracts),
+        "peak_megabytes": lambda: peak_memory(small, articles),
+        "processes": lambda: by_processes(small, abstracts, rounds),
     }
     if stream:
         forever = cut(texts, "abstracts", forever=True)
@@ -129,7 +141,10 @@ def by_model(
 ) -> dict[str, dict[str, Any]]:
     """What `compare` gives, for each shape of model and each kind of text."""
     with TemporaryDirectory() as folder:
-        shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder))}
+        shapes = {
+            "small": make_fp32(small, Path(folder) / "small"),
+            "BioBERT's shape": make_biobert_shape(small, Path(folder) / "biobert"),
+        }
         return {
             shape: {
                 kind: compare(model, list(take_words(cut(texts, kind), words[shape])), rounds)
@@ -206,6 +221,33 @@ def by_length(model: Path, text: str, longest: int) -> dict[str, float]:
         n_words = sum(len(doc.split()) for doc in docs)
         found[str(length)] = 1e6 * timed(list, map(nlp, docs)) / n_words
         length *= 10
+    return found
+
+
+def by_number(model: Path, texts: Sequence[str]) -> dict[str, float]:
+    """Microseconds a word for streams of 1, 10, 100, ... of the texts, by the number."""
+    nlp = load_pipeline(str(model))
+    nlp(texts[0])
+    found = {}
+    number = 1
+    while number <= len(texts):
+        # Short streams again and again, with other texts, until 50 are read.
+        streams = [texts[i : i + number] for i in range(0, max(number, min(50, len(texts))), number)]
+        n_words = sum(len(text.split()) for stream in streams for text in stream)
+        found[str(number)] = 1e6 * sum(timed(list, nlp.pipe(stream)) for stream in streams) / n_words
+        number *= 10
+    return found
+
+
+def peak_memory(model: Path, articles: Path) -> dict[str, float]:
+    """The most memory in MB that a process takes which annotates ten articles."""
+    found = {}
+    for name in ("ours", "hf_token_pipe"):
+        command = [sys.executable, "-c", PEAK_MEMORY, name, str(model), str(articles.resolve())]
+        printed = subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent
+        ).stdout
+        found[name] = float(printed.split()[-1])
     return found
 
 
@@ -319,13 +361,18 @@ def as_markdown(report: dict[str, Any]) -> str:
         ]
     lines += ["## By length of the document", "", "| characters | µs a word |", "|---|---|"]
     lines += [f"| {int(length):,} | {found:.0f} |" for length, found in report["by_length"].items()]
+    lines += ["", "## By number of abstracts", "", "| abstracts | µs a word |", "|---|---|"]
+    lines += [f"| {int(number):,} | {found:.0f} |" for number, found in report["by_number"].items()]
     two = report["processes"]
+    memory = report["peak_megabytes"]
     lines += [
         "",
         "## Else",
         "",
         f"- From the start of Python to the first entities: {report['first_entities_seconds']:.1f} s.",
         f"- `n_process=2`: {two['times_as_fast']:.2f} times as fast as one process with all threads.",
+        f"- Memory for ten articles, at most: {memory['ours']:,.0f} MB; `hf_token_pipe` "
+        f"{memory['hf_token_pipe']:,.0f} MB.",
     ]
     if "stream" in report:
         (first, before), (last, after) = report["stream"].items()
