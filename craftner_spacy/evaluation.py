@@ -36,13 +36,22 @@ def craft_score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     return scores
 
 
-def tag_pairs(example: Example) -> list[tuple[str, str]]:
-    """Gold and predicted tag of each token of the reference that is annotated and not white space."""
+def one(text: str) -> int:
+    """A token counts once."""
+    return 1
+
+
+def tag_pairs(example: Example, weight: Callable[[str], int] = one) -> list[tuple[str, str]]:
+    """Gold and predicted tag of each token of the reference that is annotated and not white space.
+
+    weight (Callable): how often a token's pair is repeated, by the token's text.
+    """
     gold, predicted = reference_tags(example.reference), projected_tags(example)
     return [
         (gold_tag, predicted_tag)
         for token, gold_tag, predicted_tag in zip(example.reference, gold, predicted, strict=True)
         if token.ent_iob != 0 and not token.text.isspace()
+        for _ in range(weight(token.text))
     ]
 
 
@@ -85,9 +94,11 @@ def _write(doc: Doc, spans: Iterable[tuple[int, int, str]]) -> list[str]:
     return tags
 
 
-def seqeval_scores(examples: Iterable[Example]) -> dict[str, Any]:
+def seqeval_scores(examples: Iterable[Example], weight: Callable[[str], int] = one) -> dict[str, Any]:
     """The model card's figures over the tokens of the references: seqeval, strict, scheme IOB2.
 
+    weight (Callable): how often a token counts, by its text. With its number of wordpieces, each bears its
+        word's tag, ``B-`` too, as in Hugging Face's examples with ``label_all_tokens``.
     RETURNS: ``precision``, ``recall``, ``f1``, ``accuracy``, all in [0, 1], and ``per_label`` with the
         first three and ``support`` for each label.
     RAISES: ImportError if seqeval is not installed.
@@ -97,7 +108,7 @@ def seqeval_scores(examples: Iterable[Example]) -> dict[str, Any]:
         from seqeval.scheme import IOB2
     except ImportError as err:
         raise ImportError("seqeval is needed: pip install craftner_spacy[evaluate]") from err
-    rows = [tag_pairs(example) for example in examples]
+    rows = [tag_pairs(example, weight) for example in examples]
     gold = [[pair[0] for pair in row] for row in rows]
     predicted = [[pair[1] for pair in row] for row in rows]
     report = classification_report(

@@ -58,6 +58,15 @@ def test_all_scores_agree_on_exact_tokens(
     assert (characters["precision"], characters["recall"]) == (precision, recall)
 
 
+def test_over_wordpieces_each_has_the_tag_of_its_word() -> None:
+    example = make_example([(0, 1, "Protein"), (1, 4, "Gene")])
+    assert seqeval_scores([example])["precision"] == 0.5
+    scores = seqeval_scores([example], weight=lambda text: 3 if text == "Fox9" else 1)
+    assert scores["per_label"]["Protein"]["support"] == 3
+    assert scores["precision"] == 0.75
+    assert seqeval_scores([example], weight=lambda text: 1) == seqeval_scores([example])
+
+
 def test_accuracy_counts_tags() -> None:
     example = make_example([(0, 1, "Protein"), (1, 4, "Sequence"), (4, 5, "Taxon"), (6, 7, "Cell")])
     assert craft_score([example])["ents_acc"] == pytest.approx(8 / 9)
