@@ -4,6 +4,7 @@ All contenders run in one process, one after the other in each round, so that a 
 what is told is the median of the rounds' ratios.
 """
 
+import os
 import platform
 import re
 import subprocess
@@ -50,6 +51,22 @@ texts = [path.read_text(encoding="utf8") for path in sorted(Path(articles).glob(
 getattr(contenders, name)(Path(model))(texts)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
+# How oneDNN names a processor without what is newer; "" is the processor as it is.
+ISAS = ("", "AVX512_CORE_VNNI", "AVX2")
+MASKED = """
+import sys, time
+from pathlib import Path
+from contenders import ours
+from speed import cut, take_words
+model, articles, precision = sys.argv[1:]
+texts = [path.read_text(encoding="utf8") for path in sorted(Path(articles).glob("*.txt"))[:1]]
+texts = list(take_words(cut(texts, "abstracts"), 1500))
+run = ours(Path(model), precision)
+run(texts[:1])
+start = time.perf_counter()
+run(texts)
+print(sum(len(text.split()) for text in texts) / (time.perf_counter() - start))
+"""
 FIRST_ENTITIES = """
 import spacy
 nlp = spacy.blank("en")
@@ -92,6 +109,7 @@ def main(
         "models": lambda: by_model(small, texts, report["words"], rounds),
         "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
         "by_number": lambda: by_number(small, abstracts),
+        "by_units": lambda: by_units(small, articles),
         "peak_megabytes": lambda: peak_memory(small, articles),
         "processes": lambda: by_processes(small, abstracts, rounds),
     }
@@ -239,16 +257,43 @@ def by_number(model: Path, texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def by_units(model: Path, articles: Path) -> dict[str, dict[str, float]]:
+    """Words a second in each precision, by what of the processor oneDNN, and so torch, may use.
+
+    ONNX Runtime, and so int8, does not ask oneDNN and always uses all.
+    """
+    precisions = ["fp32", "bf16", *(["int8"] if installed("onnxruntime") else [])]
+    return {
+        isa: {
+            precision: printed_number(
+                MASKED, str(model), str(articles.resolve()), precision, ONEDNN_MAX_CPU_ISA=isa or "DEFAULT"
+            )
+            for precision in precisions
+        }
+        for isa in ISAS
+    }
+
+
 def peak_memory(model: Path, articles: Path) -> dict[str, float]:
     """The most memory in MB that a process takes which annotates ten articles."""
-    found = {}
-    for name in ("ours", "hf_token_pipe"):
-        command = [sys.executable, "-c", PEAK_MEMORY, name, str(model), str(articles.resolve())]
-        printed = subprocess.run(
-            command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent
-        ).stdout
-        found[name] = float(printed.split()[-1])
-    return found
+    return {
+        name: printed_number(PEAK_MEMORY, name, str(model), str(articles.resolve()))
+        for name in ("ours", "hf_token_pipe")
+    }
+
+
+def printed_number(program: str, *given: str, **environment: str) -> float:
+    """What a Python program prints last, run in a process of its own beside this file."""
+    command = [sys.executable, "-c", program, *given]
+    done = subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+        env={**os.environ, **environment},
+    )
+    return float(done.stdout.split()[-1])
 
 
 def by_processes(model: Path, texts: Sequence[str], rounds: int) -> dict[str, float]:
@@ -363,6 +408,22 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines += [f"| {int(length):,} | {found:.0f} |" for length, found in report["by_length"].items()]
     lines += ["", "## By number of abstracts", "", "| abstracts | µs a word |", "|---|---|"]
     lines += [f"| {int(number):,} | {found:.0f} |" for number, found in report["by_number"].items()]
+    units_of = report["by_units"]
+    precisions = list(units_of[""])
+    lines += [
+        "",
+        "## By what the processor has",
+        "",
+        "Words a second (small, one article) where oneDNN, which torch multiplies with, is told to take the "
+        "processor for an older one; ONNX Runtime, for int8, is not told.",
+        "",
+        f"| oneDNN's limit | {' | '.join(precisions)} |",
+        f"|---|{'---|' * len(precisions)}",
+    ]
+    lines += [
+        f"| {isa or 'none'} | {' | '.join(f'{found[p]:,.0f}' for p in precisions)} |"
+        for isa, found in units_of.items()
+    ]
     two = report["processes"]
     memory = report["peak_megabytes"]
     lines += [

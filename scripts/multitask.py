@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from torch import nn
 from tqdm import tqdm
@@ -37,11 +37,14 @@ class Passage(NamedTuple):
     ids (n_pieces,): vocabulary ids, without special pieces.
     word_pieces (n_words, 2): start and end of each word, in wordpieces.
     tags (n_words,): index of each word's tag; -1 where it is not known.
+    taught (n_words, n_main_tags): what teachers take the words for, as probabilities of the main task's tags;
+        None without teachers.
     """
 
     ids: Ints
     word_pieces: Ints
     tags: Ints
+    taught: NDArray[np.float16] | None = None
 
 
 class Window(NamedTuple):
@@ -57,6 +60,13 @@ class Batch(NamedTuple):
 
     task: str
     windows: list[Window]
+
+
+class Targets(NamedTuple):
+    """What the words of a batch are to be taken for; see `Passage`."""
+
+    tags: torch.Tensor
+    taught: torch.Tensor | None
 
 
 class Settings(NamedTuple):
@@ -83,7 +93,13 @@ class Settings(NamedTuple):
 
 def read_passages(path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme) -> list[Passage]:
     """Make a passage of each Doc of a ``.spacy`` file, its entities as the tags."""
-    docs = list(DocBin().from_disk(path).get_docs(Vocab()))
+    return make_passages(list(DocBin().from_disk(path).get_docs(Vocab())), tokenizer, scheme)
+
+
+def make_passages(
+    docs: Sequence[Doc], tokenizer: PreTrainedTokenizerFast, scheme: TagScheme
+) -> list[Passage]:
+    """Make a passage of each Doc, its entities as the tags."""
     texts = split_texts(tokenizer, [doc.text for doc in docs])
     return [
         Passage(text.ids, text.word_pieces, gold_tags(doc, text.word_chars, scheme))
@@ -114,10 +130,13 @@ class Network(nn.Module):
             nn.init.normal_(layer.weight, std=spread)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, inputs: Mapping[str, torch.Tensor], places: torch.Tensor, task: str) -> torch.Tensor:
-        """Logits (n_words, n_tags) of the wordpieces at `places`, counted over the padded batch."""
-        hidden = self.main.base_model(**inputs).last_hidden_state.flatten(0, 1)[places]
-        return (self.main.classifier if task == MAIN_TASK else self.others[task])(self.main.dropout(hidden))
+    def forward(
+        self, inputs: Mapping[str, torch.Tensor], places: torch.Tensor, tasks: Sequence[str]
+    ) -> list[torch.Tensor]:
+        """Logits (n_words, n_tags) for each task: of the wordpieces at `places`, counted over the padded
+        batch."""
+        hidden = self.main.dropout(self.main.base_model(**inputs).last_hidden_state.flatten(0, 1)[places])
+        return [(self.main.classifier if task == MAIN_TASK else self.others[task])(hidden) for task in tasks]
 
 
 def new_classifier(encoder: Path, scheme: TagScheme) -> Any:
@@ -183,7 +202,8 @@ def _batch(
     """Batches of windows of like length: sorted within chunks of the shuffled windows."""
     rng.shuffle(windows)
     batches: list[list[Window]] = []
-    chunk = max(1, 8 * settings.batch_pieces // settings.longest)
+    # As many windows as some 32 batches hold: the more, the less padding.
+    chunk = max(1, 32 * settings.batch_pieces // settings.longest)
     for start in range(0, len(windows), chunk):
         batch: list[Window] = []
         for window in sorted(windows[start : start + chunk], key=lambda w: _length(w, passages)):
@@ -197,12 +217,12 @@ def _batch(
 
 def collate(
     windows: Sequence[Window], passages: Sequence[Passage], special: SpecialPieces, max_pieces: int
-) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """What `Network` takes, and the tags (n_words,), for the words of the windows in order.
+) -> tuple[dict[str, torch.Tensor], torch.Tensor, Targets]:
+    """What `Network` takes, and what is wanted of it, for the words of the windows in order.
 
     Of a window that the encoder cannot read at once (one endless word) the first `max_pieces` are read.
     """
-    rows, places, tags = [], [], []
+    rows, places, tags, taught = [], [], [], []
     for window in windows:
         passage = passages[window.passage]
         pieces = passage.word_pieces[window.first : window.end]
@@ -210,18 +230,28 @@ def collate(
         rows.append([*special.prefix, *passage.ids[start:end].tolist(), *special.suffix])
         places.append(pieces[:, 0] - start + len(special.prefix))
         tags.append(passage.tags[window.first : window.end])
+        if passage.taught is not None:
+            taught.append(passage.taught[window.first : window.end])
     width = max(map(len, rows))
     flat = np.concatenate([row * width + at for row, at in enumerate(places)])
     ids = torch.tensor([[*row, *[special.padding] * (width - len(row))] for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     inputs = {"input_ids": ids, "attention_mask": mask}
-    return inputs, torch.from_numpy(flat), torch.from_numpy(np.concatenate(tags))
+    targets = Targets(
+        torch.from_numpy(np.concatenate(tags)), torch.from_numpy(np.concatenate(taught)) if taught else None
+    )
+    return inputs, torch.from_numpy(flat), targets
 
 
 def loss_of(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
     """Cross-entropy, mean over the words whose tag is known; 0 if there is none."""
     loss = nn.functional.cross_entropy(logits.float(), tags, ignore_index=-1, reduction="sum")
     return loss / (tags >= 0).sum().clamp(min=1)
+
+
+def loss_of_taught(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy with the teachers' probabilities, mean over the words."""
+    return nn.functional.cross_entropy(logits.float(), taught.float())
 
 
 def train(
@@ -260,11 +290,14 @@ def train(
     mean_loss = 0.0
     with tqdm(total=len(batches), initial=step, unit="step", mininterval=5) as bar:
         for task, windows in batches[step:]:
-            inputs, places, tags = collate(windows, passages[task], special, max_pieces)
+            inputs, places, targets = collate(windows, passages[task], special, max_pieces)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+            tasks = [task] if targets.taught is None else [task, MAIN_TASK]
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=in_bf16):
-                logits = network(inputs, places.to(device), task)
-            loss = loss_of(logits, tags.to(device))
+                logits = network(inputs, places.to(device), tasks)
+            loss = loss_of(logits[0], targets.tags.to(device))
+            if targets.taught is not None:
+                loss = loss + loss_of_taught(logits[1], targets.taught.to(device))
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()

@@ -21,7 +21,9 @@ def main(
         typer.Argument(help="'small', 'biobert', a hub id, a folder with a model or a pipeline, a package"),
     ],
     corpus: Annotated[Path, typer.Argument(help="the folder that convert wrote", exists=True)],
-    precisions: Annotated[str, typer.Option(help="comma-separated; others beside the first")] = "fp32,int8",
+    precisions: Annotated[
+        str, typer.Option(help="comma-separated, the first to compare with")
+    ] = "fp32,bf16,int8",
     split: str = "devel",
     out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/precision"),
 ) -> None:
