@@ -39,33 +39,63 @@ import craftner_spacy
 from craftner_spacy.annotation import load_pipeline
 from craftner_spacy.model import has_bf16_units
 
-PACKAGES = ("craftner_spacy", "spacy", "torch", "transformers", "spacy-huggingface-pipelines", "spacy-wrap")
+PACKAGES = (
+    "craftner_spacy",
+    "spacy",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "spacy-huggingface-pipelines",
+    "spacy-wrap",
+)
 KINDS = ("sentences", "abstracts", "articles")
 ABSTRACT_WORDS = 250
+# What torch's libraries may use of the processor: what they are told to take it for.
+UNITS = {
+    "all": {},
+    "no bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"},
+    "AVX2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+    },
+}
+# Programs for processes of their own; each prints its numbers in its last line.
+BY_UNITS = """
+import sys
+from pathlib import Path
+from statistics import median
+from contenders import ours
+from speed import cut, read, take_words, timed
+model, articles, precision = sys.argv[1:]
+texts = list(take_words(cut(read(Path(articles)), "abstracts"), 1500))
+run = ours(Path(model), precision)
+run(texts)
+n_words = sum(len(text.split()) for text in texts)
+print(n_words / median(timed(run, texts) for _ in range(3)))
+"""
 PEAK_MEMORY = """
-import resource, sys
+import sys
 from pathlib import Path
 import contenders
+from speed import megabytes, read
 name, model, articles = sys.argv[1:]
-texts = [path.read_text(encoding="utf8") for path in sorted(Path(articles).glob("*.txt"))[:10]]
-getattr(contenders, name)(Path(model))(texts)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+getattr(contenders, name)(Path(model))(read(Path(articles))[:10])
+print(megabytes("VmHWM"))
 """
-# How oneDNN names a processor without what is newer; "" is the processor as it is.
-ISAS = ("", "AVX512_CORE_VNNI", "AVX2")
-MASKED = """
-import sys, time
+STREAM = """
+import sys
+from itertools import islice
 from pathlib import Path
-from contenders import ours
-from speed import cut, take_words
-model, articles, precision = sys.argv[1:]
-texts = [path.read_text(encoding="utf8") for path in sorted(Path(articles).glob("*.txt"))[:1]]
-texts = list(take_words(cut(texts, "abstracts"), 1500))
-run = ours(Path(model), precision)
-run(texts[:1])
-start = time.perf_counter()
-run(texts)
-print(sum(len(text.split()) for text in texts) / (time.perf_counter() - start))
+from craftner_spacy.annotation import load_pipeline
+from speed import cut, megabytes, read
+model, articles, first, last = sys.argv[1:]
+texts = islice(cut(read(Path(articles)), "abstracts", forever=True), int(last))
+found = []
+for number, _ in enumerate(load_pipeline(model).pipe(texts), start=1):
+    if number in (int(first), int(last)):
+        found.append(megabytes("VmRSS"))
+print(*found)
 """
 FIRST_ENTITIES = """
 import spacy
@@ -87,8 +117,8 @@ def main(
     devel: Annotated[Path | None, typer.Option(help="a .spacy file for it")] = None,
 ) -> None:
     """Measure on ARTICLES; write OUT.json after each part, so that none is lost, OUT.md and OUT.png."""
-    small = Path(craftner_spacy.__file__).parent / "small"
-    texts = [path.read_text(encoding="utf8") for path in sorted(articles.glob("*.txt"))]
+    articles = articles.resolve()
+    texts = read(articles)
     report: dict[str, Any] = {
         "machine": {
             "processor": processor(),
@@ -103,28 +133,35 @@ def main(
         "words": {"small": words, "BioBERT's shape": large_words},
         "rounds": rounds,
     }
-    abstracts = list(take_words(cut(texts, "abstracts"), 20 * words))
-    parts: dict[str, Callable[[], Any]] = {
-        "first_entities_seconds": lambda: first_entities(rounds),
-        "models": lambda: by_model(small, texts, report["words"], rounds),
-        "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
-        "by_number": lambda: by_number(small, abstracts),
-        "by_units": lambda: by_units(small, articles),
-        "peak_megabytes": lambda: peak_memory(small, articles),
-        "processes": lambda: by_processes(small, abstracts, rounds),
-    }
-    if stream:
-        forever = cut(texts, "abstracts", forever=True)
-        parts["stream"] = lambda: memory_of_stream(small, forever, stream)
-    if packaged and devel:
-        parts["spacy_benchmark_speed"] = lambda: spacy_benchmark(packaged, devel)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for part, measure in parts.items():
-        report[part] = measure()
-        srsly.write_json(out.with_suffix(".json"), report)
+    abstracts = list(take_words(cut(texts, "abstracts"), 8 * words))
+    with TemporaryDirectory() as folder:
+        small = make_fp32(Path(craftner_spacy.__file__).parent / "small", Path(folder) / "small")
+        shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder) / "biobert")}
+        parts: dict[str, Callable[[], Any]] = {
+            "first_entities_seconds": lambda: first_entities(rounds),
+            "models": lambda: by_model(shapes, texts, report["words"], rounds),
+            "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
+            "by_number": lambda: by_number(small, abstracts),
+            "by_units": lambda: by_units(small, articles),
+            "peak_megabytes": lambda: peak_memory(small, articles),
+            "processes": lambda: by_processes(small, abstracts, rounds),
+        }
+        if stream:
+            parts["stream"] = lambda: memory_of_stream(small, articles, stream)
+        if packaged and devel:
+            parts["spacy_benchmark_speed"] = lambda: spacy_benchmark(packaged, devel)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for part, measure in parts.items():
+            report[part] = measure()
+            srsly.write_json(out.with_suffix(".json"), report)
     out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
     draw(report, out.with_suffix(".png"))
     print(as_markdown(report))
+
+
+def read(articles: Path) -> list[str]:
+    """The texts of a folder, in the order of their names."""
+    return [path.read_text(encoding="utf8") for path in sorted(articles.glob("*.txt"))]
 
 
 def cut(texts: Sequence[str], kind: str, forever: bool = False) -> Iterator[str]:
@@ -155,21 +192,15 @@ def take_words(texts: Iterator[str], n_words: int) -> Iterator[str]:
 
 
 def by_model(
-    small: Path, texts: Sequence[str], words: Mapping[str, int], rounds: int
+    shapes: Mapping[str, Path], texts: Sequence[str], words: Mapping[str, int], rounds: int
 ) -> dict[str, dict[str, Any]]:
     """What `compare` gives, for each shape of model and each kind of text."""
-    with TemporaryDirectory() as folder:
-        shapes = {
-            "small": make_fp32(small, Path(folder) / "small"),
-            "BioBERT's shape": make_biobert_shape(small, Path(folder) / "biobert"),
+    return {
+        shape: {
+            kind: compare(model, list(take_words(cut(texts, kind), words[shape])), rounds) for kind in KINDS
         }
-        return {
-            shape: {
-                kind: compare(model, list(take_words(cut(texts, kind), words[shape])), rounds)
-                for kind in KINDS
-            }
-            for shape, model in shapes.items()
-        }
+        for shape, model in shapes.items()
+    }
 
 
 def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
@@ -258,42 +289,50 @@ def by_number(model: Path, texts: Sequence[str]) -> dict[str, float]:
 
 
 def by_units(model: Path, articles: Path) -> dict[str, dict[str, float]]:
-    """Words a second in each precision, by what of the processor oneDNN, and so torch, may use.
+    """Words a second in each precision, by what of the processor torch's libraries may use.
 
-    ONNX Runtime, and so int8, does not ask oneDNN and always uses all.
+    ONNX Runtime, and so int8, always uses all.
     """
-    precisions = ["fp32", "bf16", *(["int8"] if installed("onnxruntime") else [])]
-    return {
-        isa: {
-            precision: printed_number(
-                MASKED, str(model), str(articles.resolve()), precision, ONEDNN_MAX_CPU_ISA=isa or "DEFAULT"
-            )
-            for precision in precisions
+    found = {
+        units: {
+            precision: numbers_of(BY_UNITS, model, articles, precision, environment=told)[0]
+            for precision in ("fp32", "bf16")
         }
-        for isa in ISAS
+        for units, told in UNITS.items()
     }
+    if installed("onnxruntime"):
+        found["all"]["int8"] = numbers_of(BY_UNITS, model, articles, "int8")[0]
+    return found
 
 
 def peak_memory(model: Path, articles: Path) -> dict[str, float]:
     """The most memory in MB that a process takes which annotates ten articles."""
-    return {
-        name: printed_number(PEAK_MEMORY, name, str(model), str(articles.resolve()))
-        for name in ("ours", "hf_token_pipe")
-    }
+    return {name: numbers_of(PEAK_MEMORY, name, model, articles)[0] for name in ("ours", "hf_token_pipe")}
 
 
-def printed_number(program: str, *given: str, **environment: str) -> float:
-    """What a Python program prints last, run in a process of its own beside this file."""
-    command = [sys.executable, "-c", program, *given]
+def memory_of_stream(model: Path, articles: Path, n: int) -> dict[str, float]:
+    """Resident memory in MB of a process after the 1,000th and the last of n documents."""
+    counts = (min(1_000, n - 1), n)
+    return dict(zip(map(str, counts), numbers_of(STREAM, model, articles, *counts), strict=True))
+
+
+def numbers_of(program: str, *given: Any, environment: Mapping[str, str] = {}) -> list[float]:
+    """The numbers that a Python program prints in its last line, run in a process of its own."""
     done = subprocess.run(
-        command,
+        [sys.executable, "-c", program, *map(str, given)],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent,
         env={**os.environ, **environment},
     )
-    return float(done.stdout.split()[-1])
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
+
+
+def megabytes(key: str) -> float:
+    """Memory of this process in MB: VmRSS, what is resident, or VmHWM, the most that ever was."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{key}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
 def by_processes(model: Path, texts: Sequence[str], rounds: int) -> dict[str, float]:
@@ -312,22 +351,6 @@ def by_processes(model: Path, texts: Sequence[str], rounds: int) -> dict[str, fl
 
 def _piped_by(nlp: Language, n_process: int) -> Run:
     return lambda texts: sum(1 for _ in nlp.pipe(texts, n_process=n_process, batch_size=16))
-
-
-def memory_of_stream(model: Path, texts: Iterator[str], n: int) -> dict[str, float]:
-    """Resident memory in MB after the 1,000th and the last of n documents."""
-    nlp = load_pipeline(str(model))
-    found = {}
-    for number, _ in enumerate(tqdm(nlp.pipe(islice(texts, n)), total=n, unit=" abstracts"), start=1):
-        if number in (min(1_000, n), n):
-            found[str(number)] = resident()
-    return found
-
-
-def resident() -> float:
-    """Resident memory of this process in MB."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
 def first_entities(rounds: int) -> float:
@@ -379,15 +402,16 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"{machine['processor']}, {machine['threads']} threads; matrix products: "
         + ", ".join(f"{found:,.0f} GFLOP/s in {name}" for name, found in machine["gflops"].items())
         + ". "
-        f'`precision = "auto"` takes {units} here. Medians of {report["rounds"]} rounds; the contenders take '
-        "turns in each.",
+        f'`precision = "auto"` takes {units} here. In the tables by model and with two processes: medians of '
+        f"{report['rounds']} rounds, the contenders take turns in each.",
         "",
     ]
     for model, kinds in report["models"].items():
         lines += [
             f"## {model}",
             "",
-            "Words a second, and in brackets how many times as fast `craft_ner` is.",
+            "Words a second, and in brackets how many times as fast `craft_ner` is; texts of "
+            f"{report['words'][model]:,} words in all.",
             "",
         ]
         lines += [f"| | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
@@ -408,22 +432,19 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines += [f"| {int(length):,} | {found:.0f} |" for length, found in report["by_length"].items()]
     lines += ["", "## By number of abstracts", "", "| abstracts | µs a word |", "|---|---|"]
     lines += [f"| {int(number):,} | {found:.0f} |" for number, found in report["by_number"].items()]
-    units_of = report["by_units"]
-    precisions = list(units_of[""])
     lines += [
         "",
         "## By what the processor has",
         "",
-        "Words a second (small, one article) where oneDNN, which torch multiplies with, is told to take the "
-        "processor for an older one; ONNX Runtime, for int8, is not told.",
+        "Words a second of `small` on abstracts of 1,500 words in all, where torch's libraries are told to "
+        "take the processor for an older one; ONNX Runtime, for int8, is not told.",
         "",
-        f"| oneDNN's limit | {' | '.join(precisions)} |",
-        f"|---|{'---|' * len(precisions)}",
+        "| used of the processor | fp32 | bf16 | int8 |",
+        "|---|---|---|---|",
     ]
-    lines += [
-        f"| {isa or 'none'} | {' | '.join(f'{found[p]:,.0f}' for p in precisions)} |"
-        for isa, found in units_of.items()
-    ]
+    for units, found in report["by_units"].items():
+        cells = [f"{found[p]:,.0f}" if p in found else "" for p in ("fp32", "bf16", "int8")]
+        lines.append(f"| {units} | {' | '.join(cells)} |")
     two = report["processes"]
     memory = report["peak_megabytes"]
     lines += [
@@ -443,7 +464,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         )
     if "spacy_benchmark_speed" in report:
         lines.append(f"- `spacy benchmark speed`: {report['spacy_benchmark_speed']}.")
-    lines += ["", ", ".join(f"{k} {v}" for k, v in report["versions"].items()), ""]
+    listed = {"Python": report["python"], **report["versions"]}
+    lines += ["", ", ".join(f"{name} {number}" for name, number in listed.items()), ""]
     return "\n".join(lines)
 
 

@@ -36,12 +36,12 @@ def craft_score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     return scores
 
 
-def one(text: str) -> int:
+def count_once(text: str) -> int:
     """A token counts once."""
     return 1
 
 
-def tag_pairs(example: Example, weight: Callable[[str], int] = one) -> list[tuple[str, str]]:
+def tag_pairs(example: Example, weight: Callable[[str], int] = count_once) -> list[tuple[str, str]]:
     """Gold and predicted tag of each token of the reference that is annotated and not white space.
 
     weight (Callable): how often a token's pair is repeated, by the token's text.
@@ -94,11 +94,11 @@ def _write(doc: Doc, spans: Iterable[tuple[int, int, str]]) -> list[str]:
     return tags
 
 
-def seqeval_scores(examples: Iterable[Example], weight: Callable[[str], int] = one) -> dict[str, Any]:
+def seqeval_scores(examples: Iterable[Example], weight: Callable[[str], int] = count_once) -> dict[str, Any]:
     """The model card's figures over the tokens of the references: seqeval, strict, scheme IOB2.
 
     weight (Callable): how often a token counts, by its text. With its number of wordpieces, each bears its
-        word's tag, ``B-`` too, as in Hugging Face's examples with ``label_all_tokens``.
+        word's tag, ``B-`` too.
     RETURNS: ``precision``, ``recall``, ``f1``, ``accuracy``, all in [0, 1], and ``per_label`` with the
         first three and ``support`` for each label.
     RAISES: ImportError if seqeval is not installed.

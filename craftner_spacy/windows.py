@@ -17,7 +17,8 @@ OVERLAP = 0.25
 """Share of a window that repeats the one before, where a span is too long and has to be cut."""
 
 BATCH_COST = 64
-"""What a batch takes whatever it holds, as the number of wordpieces that take as much time."""
+"""What a batch takes whatever it holds, as the number of wordpieces that take as much time. Some 50 were
+measured with the small model in bf16, on two cores of an AMD EPYC with AVX512-BF16."""
 
 
 class Windows(NamedTuple):

@@ -17,26 +17,20 @@ A token classifier (6 layers, 384 wide, uncased) for the six entity types of the
 
 ## Recipe
 
-`python -m spacy project run small`, in six steps; `scripts/small_model.py` has the settings.
+`python -m spacy project run small`, in four steps; `scripts/small_model.py` has the settings.
 
 1. **Transfer.** The encoder all-MiniLM-L6-v2 reads nine neighbouring corpora (genes, chemicals, species,
-   cells, anatomy, diseases) and CRAFT's training split, a classifier for each over one encoder; with two
-   seeds. Sentences without entities and those that also stand in CRAFT's development or test split are left
-   out.
-2. **Fine-tuning.** The first is trained on CRAFT alone: as it is, and with half of each article's genes and
-   proteins under other names, symbols from the neighbouring corpora.
-3. **Teaching.** That model and the second transfer label the neighbouring corpora: the mean of their
-   probabilities for each word.
-4. **Distillation.** Three models are trained with different seeds, from the first transfer: on CRAFT as in 2,
-   and on the neighbouring corpora, by their own labels and by those probabilities.
-5. **Average.** The small model has the mean of the three models' weights.
-6. **Calibration.** The classifier's weights are divided by the temperature ({temperature:.2f}) that makes
+   cells, anatomy, diseases) and CRAFT's training split, a classifier for each over one encoder. Sentences
+   without entities and those that also stand in CRAFT's development or test split are left out.
+2. **Fine-tuning.** Three models are trained from there on CRAFT alone, with different seeds.
+3. **Average.** The small model has the mean of their weights.
+4. **Calibration.** The classifier's weights are divided by the temperature ({temperature:.2f}) that makes
    scores fit the development split best; which entities are found does not change.
 
-CRAFT is read in two texts, as the corpus has it (folded to ASCII) and with its labels projected on the
-articles' true text. AdamW (0.9, 0.999, 1e-8; weight decay 0.01), linear schedule with 6% warm-up, gradient
-norm clipped at 1.0, windows of 64 to 256 wordpieces cut at random places. The weights of the last step are
-shipped, in 16 bits. Nothing was chosen by the test split.
+CRAFT is read twice, as the corpus has it (folded to ASCII) and with its labels projected on the articles'
+true text. AdamW (0.9, 0.999, 1e-8; weight decay 0.01), linear schedule with 6% warm-up, gradient norm clipped
+at 1.0, windows of 64 to 256 wordpieces cut at random places. The weights of the last step are shipped, in
+16 bits. Nothing was chosen by the test split.
 """
 
 TAIL = """

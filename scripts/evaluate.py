@@ -94,7 +94,8 @@ def main(
 
 
 def over_wordpieces(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
-    """The card's figures as they would be if all wordpieces had been scored: the card does not say."""
+    """The card's figures as if each wordpiece of this model's tokenizer had its word's tag: the card does not
+    say whether it scored words or wordpieces."""
     scores = seqeval_scores(examples, lambda text: max(1, len(tokenizer.tokenize(text))))
     return {key: scores[key] for key in COLUMNS if key in scores}
 

@@ -5,6 +5,7 @@ random places and of random length, so that a word is met with much context and 
 of the strided windows of prediction.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from torch import nn
 from tqdm import tqdm
@@ -37,14 +38,11 @@ class Passage(NamedTuple):
     ids (n_pieces,): vocabulary ids, without special pieces.
     word_pieces (n_words, 2): start and end of each word, in wordpieces.
     tags (n_words,): index of each word's tag; -1 where it is not known.
-    taught (n_words, n_main_tags): what teachers take the words for, as probabilities of the main task's tags;
-        None without teachers.
     """
 
     ids: Ints
     word_pieces: Ints
     tags: Ints
-    taught: NDArray[np.float16] | None = None
 
 
 class Window(NamedTuple):
@@ -60,13 +58,6 @@ class Batch(NamedTuple):
 
     task: str
     windows: list[Window]
-
-
-class Targets(NamedTuple):
-    """What the words of a batch are to be taken for; see `Passage`."""
-
-    tags: torch.Tensor
-    taught: torch.Tensor | None
 
 
 class Settings(NamedTuple):
@@ -93,13 +84,7 @@ class Settings(NamedTuple):
 
 def read_passages(path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme) -> list[Passage]:
     """Make a passage of each Doc of a ``.spacy`` file, its entities as the tags."""
-    return make_passages(list(DocBin().from_disk(path).get_docs(Vocab())), tokenizer, scheme)
-
-
-def make_passages(
-    docs: Sequence[Doc], tokenizer: PreTrainedTokenizerFast, scheme: TagScheme
-) -> list[Passage]:
-    """Make a passage of each Doc, its entities as the tags."""
+    docs = list(DocBin().from_disk(path).get_docs(Vocab()))
     texts = split_texts(tokenizer, [doc.text for doc in docs])
     return [
         Passage(text.ids, text.word_pieces, gold_tags(doc, text.word_chars, scheme))
@@ -130,13 +115,10 @@ class Network(nn.Module):
             nn.init.normal_(layer.weight, std=spread)
             nn.init.zeros_(layer.bias)
 
-    def forward(
-        self, inputs: Mapping[str, torch.Tensor], places: torch.Tensor, tasks: Sequence[str]
-    ) -> list[torch.Tensor]:
-        """Logits (n_words, n_tags) for each task: of the wordpieces at `places`, counted over the padded
-        batch."""
-        hidden = self.main.dropout(self.main.base_model(**inputs).last_hidden_state.flatten(0, 1)[places])
-        return [(self.main.classifier if task == MAIN_TASK else self.others[task])(hidden) for task in tasks]
+    def forward(self, inputs: Mapping[str, torch.Tensor], places: torch.Tensor, task: str) -> torch.Tensor:
+        """Logits (n_words, n_tags) of the wordpieces at `places`, counted over the padded batch."""
+        hidden = self.main.base_model(**inputs).last_hidden_state.flatten(0, 1)[places]
+        return (self.main.classifier if task == MAIN_TASK else self.others[task])(self.main.dropout(hidden))
 
 
 def new_classifier(encoder: Path, scheme: TagScheme) -> Any:
@@ -202,7 +184,7 @@ def _batch(
     """Batches of windows of like length: sorted within chunks of the shuffled windows."""
     rng.shuffle(windows)
     batches: list[list[Window]] = []
-    # As many windows as some 32 batches hold: the more, the less padding.
+    # As many windows as fill 20 to 32 batches: the more, the less padding.
     chunk = max(1, 32 * settings.batch_pieces // settings.longest)
     for start in range(0, len(windows), chunk):
         batch: list[Window] = []
@@ -217,12 +199,12 @@ def _batch(
 
 def collate(
     windows: Sequence[Window], passages: Sequence[Passage], special: SpecialPieces, max_pieces: int
-) -> tuple[dict[str, torch.Tensor], torch.Tensor, Targets]:
-    """What `Network` takes, and what is wanted of it, for the words of the windows in order.
+) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """What `Network` takes, and the tags (n_words,), for the words of the windows in order.
 
     Of a window that the encoder cannot read at once (one endless word) the first `max_pieces` are read.
     """
-    rows, places, tags, taught = [], [], [], []
+    rows, places, tags = [], [], []
     for window in windows:
         passage = passages[window.passage]
         pieces = passage.word_pieces[window.first : window.end]
@@ -230,17 +212,12 @@ def collate(
         rows.append([*special.prefix, *passage.ids[start:end].tolist(), *special.suffix])
         places.append(pieces[:, 0] - start + len(special.prefix))
         tags.append(passage.tags[window.first : window.end])
-        if passage.taught is not None:
-            taught.append(passage.taught[window.first : window.end])
     width = max(map(len, rows))
     flat = np.concatenate([row * width + at for row, at in enumerate(places)])
     ids = torch.tensor([[*row, *[special.padding] * (width - len(row))] for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     inputs = {"input_ids": ids, "attention_mask": mask}
-    targets = Targets(
-        torch.from_numpy(np.concatenate(tags)), torch.from_numpy(np.concatenate(taught)) if taught else None
-    )
-    return inputs, torch.from_numpy(flat), targets
+    return inputs, torch.from_numpy(flat), torch.from_numpy(np.concatenate(tags))
 
 
 def loss_of(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
@@ -249,9 +226,15 @@ def loss_of(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
     return loss / (tags >= 0).sum().clamp(min=1)
 
 
-def loss_of_taught(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy with the teachers' probabilities, mean over the words."""
-    return nn.functional.cross_entropy(logits.float(), taught.float())
+def digest(passages: Mapping[str, Sequence[Passage]]) -> str:
+    """A hash of all that a training reads."""
+    found = hashlib.sha256()
+    for task, of_task in sorted(passages.items()):
+        found.update(task.encode())
+        for passage in of_task:
+            for part in passage:
+                found.update(part.tobytes())
+    return found.hexdigest()
 
 
 def train(
@@ -265,7 +248,8 @@ def train(
     """Train to the end; the state is kept every so many steps, and a stopped training goes on from there.
 
     checkpoint (Path): the file of the state; gone when the training is through.
-    RAISES: ValueError if the encoder cannot read such windows, or the checkpoint is of other settings.
+    RAISES: ValueError if the encoder cannot read such windows, or the checkpoint is of other settings
+        or passages.
     """
     batches = plan(passages, settings)
     special = special_pieces(tokenizer)
@@ -284,20 +268,17 @@ def train(
     scheduler = get_scheduler("linear", optimizer, int(settings.warmup * len(batches)), len(batches))
     device = network.main.device
     in_bf16 = has_bf16_units(device.type)
-    key = json.dumps([settings._asdict(), len(batches)], sort_keys=True)
+    key = json.dumps([settings._asdict(), digest(passages)], sort_keys=True)
     step = _resume(checkpoint, key, network, optimizer, scheduler)
     network.train()
     mean_loss = 0.0
     with tqdm(total=len(batches), initial=step, unit="step", mininterval=5) as bar:
         for task, windows in batches[step:]:
-            inputs, places, targets = collate(windows, passages[task], special, max_pieces)
+            inputs, places, tags = collate(windows, passages[task], special, max_pieces)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-            tasks = [task] if targets.taught is None else [task, MAIN_TASK]
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=in_bf16):
-                logits = network(inputs, places.to(device), tasks)
-            loss = loss_of(logits[0], targets.tags.to(device))
-            if targets.taught is not None:
-                loss = loss + loss_of_taught(logits[1], targets.taught.to(device))
+                logits = network(inputs, places.to(device), task)
+            loss = loss_of(logits, tags.to(device))
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
@@ -334,7 +315,7 @@ def _resume(checkpoint: Path, key: str, network: Network, optimizer: Any, schedu
     state = torch.load(checkpoint, weights_only=True)
     if state["key"] != key:
         raise ValueError(
-            f"{checkpoint} is of other settings: {state['key']}, not {key}; remove it to begin anew"
+            f"{checkpoint} is of other settings or text: {state['key']}, not {key}; remove it to begin anew"
         )
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])

@@ -1,4 +1,4 @@
-"""What the precisions of the component cost: F1 of each, and how many entities are not those of fp32."""
+"""What the precisions of the component cost: F1 of each, and how many entities are not those of the first."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ def main(
     ],
     corpus: Annotated[Path, typer.Argument(help="the folder that convert wrote", exists=True)],
     precisions: Annotated[
-        str, typer.Option(help="comma-separated, the first to compare with")
+        str, typer.Option(help="comma-separated; others beside the first")
     ] = "fp32,bf16,int8",
     split: str = "devel",
     out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/precision"),

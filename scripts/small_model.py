@@ -1,19 +1,15 @@
-"""The recipe of the small model, step by step: two teachers, three students, their average.
+"""The recipe of the small model, step by step: transfer, fine-tuning with several seeds, their average.
 
-transfer   neighbouring corpora together with CRAFT, a classifier for each over one encoder; with two seeds
-finetune   CRAFT alone, from the first: a teacher, the second transfer is the other
-teach      what the teachers together take the words of the neighbouring corpora for
-distil     CRAFT, and the neighbouring corpora as taught, from the first transfer; with several seeds
+transfer   neighbouring corpora together with CRAFT, a classifier for each over one encoder
+finetune   CRAFT alone, from there; with several seeds
 average    the mean of their weights: the small model
 """
 
-import re
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import spacy
 import srsly
 import torch
 import typer
@@ -23,36 +19,27 @@ from multitask import (
     Passage,
     Settings,
     bio_scheme,
-    make_passages,
+    digest,
     new_classifier,
     read_labels,
     read_passages,
     train,
 )
-from numpy.typing import NDArray
-from spacy.tokens import Doc, DocBin
-from spacy.training import Example
-from spacy.util import minibatch
-from spacy.vocab import Vocab
 from transformers import PreTrainedTokenizerFast
 from wasabi import msg
 
-from craftner_spacy.augment import EntityReplacement
-from craftner_spacy.decoding import TagScheme, log_softmax
+from craftner_spacy.decoding import TagScheme
 from craftner_spacy.labels import LABELS
 from craftner_spacy.sources import find_folder, load_folder, save_folder
 
 SCHEME = bio_scheme(LABELS)
 # The corpus's own text is folded to ASCII, real articles are not: both are read.
 CRAFT_FILES = ("train.spacy", "iob/train.spacy")
-# What the neighbouring corpora call a gene or its product.
-GENE_LABELS = ("GENE", "Gene_or_gene_product", "Protein", "protein")
-SYMBOL = re.compile(r"(?=.*[^\W\d_])(?=.*[\dA-Z])\S{2,}")
 
 app = typer.Typer(pretty_exceptions_enable=False)
 Model = Annotated[Path, typer.Argument(help="a folder in Hugging Face's layout", exists=True)]
+Models = Annotated[list[Path], typer.Argument(help="such folders", exists=True, file_okay=False)]
 Corpus = Annotated[Path, typer.Argument(help="the folder that convert and neighbours wrote", exists=True)]
-Taught = Annotated[Path, typer.Argument(help="the folder that teach wrote", exists=True)]
 Seed = Annotated[int, typer.Option(help="of windows, their order, dropout and new classifiers")]
 
 
@@ -74,46 +61,12 @@ def transfer(encoder: str, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
 def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
     """Train the model START on CRAFT alone."""
     tokenizer = load_folder(start, LABELS).tokenizer
-    passages = {MAIN_TASK: [*craft(corpus, tokenizer), *renamed(corpus, tokenizer, seed)]}
-    _fit(start, tokenizer, passages, {}, Settings({MAIN_TASK: 1}, seed, learning_rate=2e-4), out)
+    passages = {MAIN_TASK: craft(corpus, tokenizer)}
+    _fit(start, tokenizer, passages, {}, Settings({MAIN_TASK: 2}, seed, learning_rate=2e-4), out)
 
 
 @app.command()
-def teach(corpus: Corpus, out: Path, models: list[Path]) -> None:
-    """Write to OUT what MODELS together take the words of the neighbouring corpora for: the mean of their
-    probabilities, a file for each corpus."""
-    components = []
-    for model in models:
-        nlp = spacy.blank("en")
-        components.append(nlp.add_pipe("craft_ner", config={"model": {"name": str(model)}}))
-    out.mkdir(parents=True, exist_ok=True)
-    for file in neighbours(corpus):
-        docs = list(DocBin().from_disk(file).get_docs(nlp.vocab))
-        mean = np.mean([probabilities(component, docs) for component in components], axis=0)
-        np.save(out / f"{file.stem}.npy", mean.astype(np.float16))
-        msg.good(f"{file.stem}: {len(mean)} words")
-
-
-@app.command()
-def distil(start: Model, corpus: Corpus, taught: Taught, out: Path, seed: Seed = 1) -> None:
-    """Train the model START on CRAFT, and on the neighbouring corpora by what `teach` wrote of them to TAUGHT
-    beside their own labels."""
-    tokenizer = load_folder(start, LABELS).tokenizer
-    files = neighbours(corpus)
-    schemes = {file.stem: bio_scheme(read_labels(file)) for file in files}
-    passages = {
-        file.stem: with_taught(
-            read_passages(file, tokenizer, schemes[file.stem]), np.load(taught / f"{file.stem}.npy")
-        )
-        for file in files
-    }
-    passages[MAIN_TASK] = [*craft(corpus, tokenizer), *renamed(corpus, tokenizer, seed)]
-    settings = Settings(dict.fromkeys(passages, 1), seed, learning_rate=2e-4)
-    _fit(start, tokenizer, passages, schemes, settings, out)
-
-
-@app.command()
-def average(out: Path, models: list[Path]) -> None:
+def average(out: Path, models: Models) -> None:
     """Write the mean of the weights of MODELS, all fine-tuned from one start, to OUT.
 
     One model for the computation of one, and nearly as good as all of them together ("model soups":
@@ -139,46 +92,6 @@ def craft(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> list[Passage]:
     return [p for name in CRAFT_FILES for p in read_passages(corpus / name, tokenizer, SCHEME)]
 
 
-def renamed(corpus: Path, tokenizer: PreTrainedTokenizerFast, seed: int) -> list[Passage]:
-    """The same with half of each article's genes and proteins under other names: the articles name but a
-    thousand, and a model learns these by heart."""
-    replace = EntityReplacement({"Protein": gene_names(corpus)}, level=0.5, seed=seed)
-    nlp = spacy.blank("en")
-    docs = [doc for name in CRAFT_FILES for doc in DocBin().from_disk(corpus / name).get_docs(nlp.vocab)]
-    examples = [new for doc in docs for new in replace(nlp, Example(nlp.make_doc(doc.text), doc))]
-    return make_passages([example.reference for example in examples], tokenizer, SCHEME)
-
-
-def gene_names(corpus: Path) -> list[str]:
-    """Names of genes and proteins in the neighbouring corpora: of one word, with a letter and with a digit or
-    a capital, as symbols have them."""
-    ents = [
-        e
-        for file in neighbours(corpus)
-        for doc in DocBin().from_disk(file).get_docs(Vocab())
-        for e in doc.ents
-    ]
-    return sorted({e.text for e in ents if e.label_ in GENE_LABELS and SYMBOL.fullmatch(e.text)})
-
-
-def probabilities(component: Any, docs: list[Doc]) -> NDArray[np.float32]:
-    """Of each tag of `SCHEME`, for all words of the documents one after the other. (n_words, n_tags)"""
-    order = [component.scheme.index[tag] for tag in SCHEME.tags]
-    scores = [words for batch in minibatch(docs, 16) for words in component.model.predict(batch)]
-    return np.exp(log_softmax(np.concatenate([words.logits for words in scores])))[:, order]
-
-
-def with_taught(passages: list[Passage], taught: NDArray[np.float16]) -> list[Passage]:
-    """Give each passage its share of what was taught of all their words.
-
-    RAISES: ValueError if it was taught of other words.
-    """
-    ends = np.cumsum([len(p.tags) for p in passages])
-    if len(taught) != ends[-1]:
-        raise ValueError(f"taught of {len(taught)} words, and there are {ends[-1]}: run `teach` again")
-    return [p._replace(taught=of_p) for p, of_p in zip(passages, np.split(taught, ends[:-1]), strict=True)]
-
-
 def _fit(
     start: Path,
     tokenizer: PreTrainedTokenizerFast,
@@ -187,7 +100,8 @@ def _fit(
     settings: Settings,
     out: Path,
 ) -> None:
-    record = {**settings._asdict(), "start": start.name}
+    weights = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(start.glob("*.safetensors"))]
+    record = {**settings._asdict(), "start": start.name, "weights": weights, "text": digest(passages)}
     done = out / "training.json"
     if done.is_file() and srsly.read_json(done) == record:
         msg.info(f"{out} is trained already")

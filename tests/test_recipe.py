@@ -106,10 +106,9 @@ def test_training_learns_each_task(encoder: Path, corpus: Path, tmp_path: Path) 
         for task, of_task in passages.items():
             windows = [w for i, p in enumerate(of_task) for w in cut(i, p, 64, 64, random.Random(0))]
             special = multitask.special_pieces(tokenizer)
-            inputs, places, targets = multitask.collate(windows, of_task, special, 510)
+            inputs, places, tags = multitask.collate(windows, of_task, special, 510)
             with torch.no_grad():
-                [logits] = network.eval()(inputs, places, [task])
-                found[task] = float(multitask.loss_of(logits, targets.tags))
+                found[task] = float(multitask.loss_of(network.eval()(inputs, places, task), tags))
         return found
 
     before = losses()
@@ -148,17 +147,12 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been_stopped(
 
 
 def test_the_recipe_makes_a_model_for_the_component(encoder: Path, corpus: Path, tmp_path: Path) -> None:
-    transfer, taught, small = (tmp_path / name for name in ("transfer", "taught", "small"))
-    teachers, students = ([tmp_path / f"{name}-{seed}" for seed in (1, 2)] for name in ("teacher", "student"))
-    taught.mkdir()
+    transfer, tuned, small = (tmp_path / name for name in ("transfer", "tuned", "small"))
     small_model.transfer(str(encoder), corpus, transfer, seed=1)
-    for seed, teacher in enumerate(teachers):
-        small_model.finetune(transfer, corpus, teacher, seed=seed)
-    small_model.teach(corpus, taught, teachers)
-    for seed, student in enumerate(students):
-        small_model.distil(transfer, corpus, taught, student, seed=seed)
-    small_model.average(small, students)
-    one, two, mean = (load_file(folder / "model.safetensors") for folder in (*students, small))
+    for seed in (1, 2):
+        small_model.finetune(transfer, corpus, tuned / str(seed), seed=seed)
+    small_model.average(small, [tuned / "1", tuned / "2"])
+    one, two, mean = (load_file(folder / "model.safetensors") for folder in (tuned / "1", tuned / "2", small))
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
     for name, weights in mean.items():
         assert torch.allclose(weights, (one[name] + two[name]) / 2, atol=1e-6), name
@@ -168,63 +162,20 @@ def test_the_recipe_makes_a_model_for_the_component(encoder: Path, corpus: Path,
     assert set(nlp.get_pipe("craft_ner").labels) == set(small_model.LABELS)  # type: ignore[attr-defined]
 
 
-def test_what_is_taught_is_the_mean_of_the_teachers_probabilities(
-    encoder: Path, corpus: Path, tmp_path: Path
+def test_a_training_is_done_once_and_again_for_another_start_or_text(
+    encoder: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    teachers = [tmp_path / str(seed) for seed in (1, 2)]
-    for seed, teacher in enumerate(teachers):
-        small_model.finetune(encoder, corpus, teacher, seed=seed)
-    alone = []
-    for models, out in (([teachers[0]], "a"), ([teachers[1]], "b"), (teachers, "both")):
-        small_model.teach(corpus, tmp_path / out, models)
-        alone.append(np.load(tmp_path / out / "other.npy").astype(np.float32))
-    first, second, both = alone
-    docs = list(DocBin().from_disk(corpus / "neighbours" / "other.spacy").get_docs(Vocab()))
-    assert first.shape == (sum(len(doc) for doc in docs), len(small_model.SCHEME.tags))
-    assert first.sum(axis=1) == pytest.approx(1, abs=1e-2)
-    assert not np.allclose(first, second, atol=1e-3)
-    assert both == pytest.approx((first + second) / 2, abs=1e-3)
+    def is_trained(start: Path) -> bool:
+        small_model.finetune(start, corpus, tmp_path / "tuned", seed=1)
+        return "trained already" not in capsys.readouterr().out
 
-
-def test_a_student_comes_near_what_it_is_taught(encoder: Path, corpus: Path, tmp_path: Path) -> None:
-    network, tokenizer, passages = prepared(encoder, corpus)
-    n_tags = len(small_model.SCHEME.tags)
-    taught = np.full(
-        (sum(len(p.tags) for p in passages["other"]), n_tags), 0.1 / (n_tags - 1), dtype=np.float16
-    )
-    taught[:, 3] = 0.9
-    with pytest.raises(ValueError, match="taught of 1 words, and there are 15: run `teach` again"):
-        small_model.with_taught(passages["other"], taught[:1])
-    passages["other"] = small_model.with_taught(passages["other"], taught)
-    passages[MAIN_TASK] = passages[MAIN_TASK][:0]
-    train(network, tokenizer, passages, SETTINGS, tmp_path / "checkpoint.pt")
-    windows = [w for i, p in enumerate(passages["other"]) for w in cut(i, p, 64, 64, random.Random(0))]
-    special = multitask.special_pieces(tokenizer)
-    inputs, places, targets = multitask.collate(windows, passages["other"], special, 510)
-    assert targets.taught is not None
-    with torch.no_grad():
-        own, main = network.eval()(inputs, places, ["other", MAIN_TASK])
-    assert main.softmax(-1)[:, 3].numpy() == pytest.approx(0.9, abs=0.1)
-    assert float(multitask.loss_of(own, targets.tags)) < 0.7 * np.log(own.shape[1])
-    assert float(multitask.loss_of_taught(main, targets.taught)) < 1.0
-
-
-def test_genes_and_proteins_have_other_names_in_half_of_the_text(encoder: Path, corpus: Path) -> None:
-    names = ["Il2", "Xyz9"]
-    many = [Sentence((f"Pax{i}", "binds", "calcium"), ("B-Protein", "O", "B-Chemical")) for i in range(40)]
-    for name in small_model.CRAFT_FILES:
-        DocBin(docs=[iob_doc(Vocab(), many, "1")]).to_disk(corpus / name)
-    other = [Sentence((name, "and", "the", "gene"), ("B-GENE", "O", "O", "B-GENE")) for name in names]
-    DocBin(docs=[iob_doc(Vocab(), other, "1")]).to_disk(corpus / "neighbours" / "other.spacy")
-    assert small_model.gene_names(corpus) == names
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    plain, renamed = small_model.craft(corpus, tokenizer), small_model.renamed(corpus, tokenizer, seed=1)
-    assert len(plain) == len(renamed) == 2
-    protein = small_model.SCHEME.index["B-Protein"]
-    for before, after in zip(plain, renamed, strict=True):
-        assert (before.tags == protein).sum() == (after.tags == protein).sum() == 40
-        words = [[p.ids[start:end].tolist() for start, end in p.word_pieces] for p in (before, after)]
-        assert 5 < sum(old == new for old, new in zip(*words, strict=True)) - 80 < 35
+    assert is_trained(encoder)
+    assert not is_trained(encoder)
+    other = make_tiny_model(tmp_path / "other" / "encoder", architecture="encoder", lowercase=True, seed=9)
+    assert is_trained(other)
+    assert not is_trained(other)
+    DocBin(docs=[iob_doc(Vocab(), CRAFT[:2], "1")]).to_disk(corpus / "train.spacy")
+    assert is_trained(other)
 
 
 def test_the_loss_leaves_out_words_without_a_tag() -> None:
