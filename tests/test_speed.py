@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import speed
-import srsly
 
 TEXTS = ["The kinase in mouse brain was expressed .\nIt binds calcium in stem cells . " * 60] * 2
 
@@ -82,7 +81,6 @@ def test_all_that_was_measured_is_told(tmp_path: Path) -> None:
     assert "Resident memory" not in speed.as_markdown(report)
     speed.draw(report, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
-    srsly.write_json(tmp_path / "speed.json", report)
 
 
 def test_texts_are_cut_by_their_kind(articles: Path) -> None:
