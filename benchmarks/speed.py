@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 import craftner_spacy
 from craftner_spacy.annotation import load_pipeline
-from craftner_spacy.model import has_bf16_units
+from craftner_spacy.bf16 import has_bf16_units
 
 PACKAGES = (
     "craftner_spacy",

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from .annotation import VERSIONS, annotate, component_of, describe_model, load_pipeline
+from .bf16 import has_bf16_units
 from .formats import FORMATS
 from .labels import GLOSSARY
-from .model import has_bf16_units, shim_of
+from .model import shim_of
 from .report import report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)

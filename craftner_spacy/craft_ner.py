@@ -42,7 +42,7 @@ overwrite_ents = true
 spans_key = "craft_ner"
 threshold = 0.0
 label_map = {}
-batch_tokens = 4096
+batch_tokens = 2048
 
 [craft_ner.scorer]
 @scorers = "craftner_spacy.craft_scorer.v1"
@@ -121,7 +121,7 @@ class CraftNER(TrainablePipe):
         spans_key: str | None = "craft_ner",
         threshold: float = 0.0,
         label_map: dict[str, str] | None = None,
-        batch_tokens: int = 4096,
+        batch_tokens: int = 2048,
         scorer: Callable | None = None,
     ) -> None:
         """Take the settings; no weights are loaded.

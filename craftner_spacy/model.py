@@ -18,6 +18,7 @@ from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Model, Optimizer
 from thinc.layers.pytorchwrapper import forward as pytorch_forward
 
+from .bf16 import LENGTH_STEP, copy_in_bf16, has_bf16_units
 from .decoding import TagScheme
 from .int8 import Int8Network
 from .sources import find_folder, load_folder, read_tags, save_folder, saved_dtype
@@ -32,10 +33,6 @@ SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 POOLINGS = ("first", "mean", "max")
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-MOST_WRITTEN_OUT = 512
-"""Wordpieces in a window up to which attention is written out in bf16 on the processor. That took 5 to 20%
-less time than the fused kernel with the small model and BERT's shape, in windows of 128 to 512 wordpieces on
-two cores of an AMD EPYC with AVX512-BF16; but its memory grows with the square of the window."""
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
 
 
@@ -90,7 +87,7 @@ def TokenClassifier(  # noqa: N802 (architectures of spaCy are named like classe
             "revision": revision,
             "pooling": pooling,
             "get_spans": get_spans,
-            "batch_tokens": 4096,
+            "batch_tokens": 2048,
         },
     )
 
@@ -132,6 +129,15 @@ class TokenClassifierShim(HFShim):
             return self.precision
         return "bf16" if has_bf16_units(self.device.type) else "fp32"
 
+    def padded(self, lengths: Ints) -> Ints:
+        """How long windows are padded at least: with bf16 on the processor to one of few lengths.
+
+        lengths (n_windows,): wordpieces of each window, special pieces included. RETURNS: the same shape.
+        """
+        if self.inference_precision != "bf16" or self.device.type != "cpu":
+            return lengths
+        return np.minimum(-(-lengths // LENGTH_STEP) * LENGTH_STEP, _max_pieces(self._hfmodel))
+
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         if os.getpid() != self._pid:
             self._begin_in_worker()
@@ -148,8 +154,7 @@ class TokenClassifierShim(HFShim):
         precision = self.inference_precision
         logger.info("%s is used for inference on %s", precision, self.device)
         if precision == "bf16":
-            written_out = self.device.type == "cpu" and _max_pieces(self._hfmodel) <= MOST_WRITTEN_OUT
-            return _copy_in_bf16(self._model, written_out)
+            return copy_in_bf16(self._model, _max_pieces(self._hfmodel))
         if precision == "int8":
             if self.device.type != "cpu":
                 raise ValueError(
@@ -231,16 +236,6 @@ def load(model: Model, labels: Sequence[str] | None = None) -> None:
     shim_of(model).load(find_folder(model.attrs["name"], model.attrs["revision"]), labels)
 
 
-def has_bf16_units(device: str) -> bool:
-    """Whether the device multiplies matrices in bf16 faster than in fp32."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
-        return False
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
-
-
 def is_out_of_memory(err: BaseException) -> bool:
     """Whether the processor or the graphics card had no memory left; on the former torch has no type for it.
 
@@ -279,14 +274,17 @@ def forward(
     ]
     n_tags = len(shim.scheme.tags) if shim.scheme else 0
     flat = np.zeros((int(firsts[-1]), n_tags), dtype=np.float32)
-    batches = batch_windows(all_lengths + n_outer, model.attrs["batch_tokens"])
+    widths = shim.padded(all_lengths + n_outer)
+    batches = batch_windows(widths, model.attrs["batch_tokens"])
     backprops = []
     n_prefix = len(shim.special.prefix)
     pending = batches[::-1]
     while pending:
         batch = pending.pop()
         try:
-            logits, step = model.layers[0](_pad([ids[i] for i in batch], shim.special), is_train)
+            logits, step = model.layers[0](
+                _pad([ids[i] for i in batch], int(widths[batch].max()), shim.special), is_train
+            )
         except (RuntimeError, MemoryError) as err:
             if is_train or len(batch) == 1 or not is_out_of_memory(err):
                 raise
@@ -314,8 +312,7 @@ def forward(
         for pieces, gradient in zip(pooled, d_logits, strict=True):
             _unpool(flat, d_flat, pieces, gradient, model.attrs["pooling"])
         for batch, step in zip(batches, backprops, strict=True):
-            width = int(all_lengths[batch].max()) + n_outer
-            d_batch = np.zeros((len(batch), width, n_tags), dtype=np.float32)
+            d_batch = np.zeros((len(batch), int(widths[batch].max()), n_tags), dtype=np.float32)
             for row, i in enumerate(batch.tolist()):
                 d_batch[row, n_prefix : n_prefix + all_lengths[i]] = d_flat[firsts[i] : firsts[i + 1]]
             step(d_batch)
@@ -338,10 +335,9 @@ def _owned_pieces(text: Wordpieces, windows: Windows, words: Ints) -> Ints:
     )
 
 
-def _pad(ids: list[Ints], special: SpecialPieces) -> tuple[Ints, Ints]:
-    """Ids with special pieces, and the mask. Both (n_windows, longest)."""
+def _pad(ids: list[Ints], width: int, special: SpecialPieces) -> tuple[Ints, Ints]:
+    """Ids with special pieces, and the mask. Both (n_windows, width)."""
     n_outer = len(special.prefix) + len(special.suffix)
-    width = max(len(row) for row in ids) + n_outer
     padded = np.full((len(ids), width), special.padding, dtype=np.int64)
     mask = np.zeros((len(ids), width), dtype=np.int64)
     for i, row in enumerate(ids):
@@ -387,18 +383,6 @@ def _from_torch(model: Model, outputs: tuple[Any, torch.Tensor], is_train: bool)
         return ArgsKwargs(args=((logits,),), kwargs={"grad_tensors": [gradient]})
 
     return logits.detach().float().cpu().numpy(), to_gradient
-
-
-def _copy_in_bf16(network: Any, written_out: bool) -> Any:
-    """A copy of the network for inference in bf16; `written_out`: with attention in single products."""
-    copy = type(network).from_pretrained(
-        None,
-        config=network.config,
-        state_dict=network.state_dict(),
-        torch_dtype=torch.bfloat16,
-        attn_implementation="eager" if written_out else network.config._attn_implementation,
-    )
-    return copy.to(network.device).eval()
 
 
 def _max_pieces(hf_model: HFObjects) -> int:

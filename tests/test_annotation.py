@@ -127,7 +127,7 @@ def test_settings_of_a_run_reach_the_component(pipeline: Path, tiny_model: Path)
         found = describe_model(load_pipeline(str(model), threshold=0.5, batch_tokens=77, precision="bf16"))
         assert (found["threshold"], found["batch_tokens"], found["precision"]) == (0.5, 77, "bf16")
         found = describe_model(load_pipeline(str(model), threshold=None))
-        assert (found["threshold"], found["batch_tokens"]) == (0.0, 4096)
+        assert (found["threshold"], found["batch_tokens"]) == (0.0, 2048)
 
 
 def test_two_processes_find_the_same(tmp_path: Path, nlp: Language, many: Path) -> None:

@@ -18,7 +18,6 @@ from craftner_spacy.model import (
     _pool,
     _unpool,
     forward,
-    has_bf16_units,
     load,
     shim_of,
 )
@@ -78,16 +77,6 @@ def test_bf16_is_near_fp32_and_not_the_same(tiny_model: Path) -> None:
     assert bf16.dtype == np.float32
 
 
-def test_in_bf16_attention_is_written_out_on_the_processor_and_the_own_weights_stay(tiny_model: Path) -> None:
-    model = make_model(tiny_model, precision="bf16")
-    model.predict([spacy.blank("en")(TEXT)])
-    shim = shim_of(model)
-    assert shim._fast.config._attn_implementation == "eager"
-    assert {p.dtype for p in shim._fast.parameters()} == {torch.bfloat16}
-    assert shim._model.config._attn_implementation == "sdpa"
-    assert {p.dtype for p in shim._model.parameters()} == {torch.float32}
-
-
 @pytest.mark.parametrize("units", [True, False])
 def test_auto_takes_bf16_where_there_are_units(
     tiny_model: Path, units: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -104,30 +93,15 @@ def test_auto_takes_bf16_where_there_are_units(
     assert {weights.dtype for weights in shim_of(model)._hfmodel.transformer.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        ({"amx_bf16": True}, True),
-        ({"avx512_bf16": True, "amx_bf16": False}, True),
-        ({"avx512_bf16": False, "avx2": True}, False),
-        ({}, False),
-    ],
-)
-def test_units_of_the_processor(
-    found: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
-    assert has_bf16_units("cpu") is expected
-    assert has_bf16_units("mps") is False
-
-
-@pytest.mark.parametrize("has_units", [True, False])
-def test_units_of_a_graphics_card_are_real_ones(has_units: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def is_supported(including_emulation: bool) -> bool:
-        return has_units or including_emulation
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    assert has_bf16_units("cuda") is has_units
+def test_in_bf16_windows_are_padded_to_few_lengths(tiny_roberta: Path) -> None:
+    lengths = np.array([3, 16, 17, 113, 128])
+    padded = {p: shim_of(make_model(tiny_roberta, precision=p)).padded(lengths) for p in ("fp32", "bf16")}
+    assert padded["fp32"].tolist() == lengths.tolist()
+    assert padded["bf16"].tolist() == [16, 16, 32, 128, 128]
+    # 100 positions, as in a model whose windows end between two steps.
+    shim = shim_of(make_model(tiny_roberta, precision="bf16"))
+    shim._hfmodel.tokenizer.model_max_length = 100
+    assert shim.padded(np.array([97, 100])).tolist() == [100, 100]
 
 
 @pytest.mark.parametrize(("positions", "expected"), [({"max_position_embeddings": 60}, 60), ({}, 77)])

@@ -32,6 +32,7 @@ FLOORS = (
     {
         "alignment",
         "augment",
+        "bf16",
         "corpus",
         "decoding",
         "formats",

@@ -75,7 +75,7 @@ def test_keys_that_an_older_config_lacks_have_their_defaults(tmp_path: Path) -> 
         "craft_ner",
         True,
     )
-    assert pipe.model.attrs["batch_tokens"] == 4096
+    assert pipe.model.attrs["batch_tokens"] == 2048
     assert pipe.scorer is not None
     assert len(nlp(saved_pipeline.TEXTS[0]).spans["craft_ner"]) > 0
 
