@@ -113,6 +113,9 @@ def main(
     rounds: int = 5,
     stream: Annotated[int, typer.Option(help="abstracts of the long run; 0: none")] = 20_000,
     longest: Annotated[int, typer.Option(help="characters of the longest document")] = 1_000_000,
+    bare: Annotated[
+        str, typer.Option(help="a Python with the package alone, to measure its start; '': this one")
+    ] = "",
     packaged: Annotated[Path | None, typer.Option(help="a pipeline for `spacy benchmark speed`")] = None,
     devel: Annotated[Path | None, typer.Option(help="a .spacy file for it")] = None,
 ) -> None:
@@ -132,13 +135,14 @@ def main(
         "versions": {name: found for name in PACKAGES if (found := installed(name))},
         "words": {"small": words, "BioBERT's shape": large_words},
         "rounds": rounds,
+        "bare": bool(bare),
     }
     abstracts = list(take_words(cut(texts, "abstracts"), 8 * words))
     with TemporaryDirectory() as folder:
         small = make_fp32(Path(craftner_spacy.__file__).parent / "small", Path(folder) / "small")
         shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder) / "biobert")}
         parts: dict[str, Callable[[], Any]] = {
-            "first_entities_seconds": lambda: first_entities(rounds),
+            "first_entities_seconds": lambda: first_entities(bare or sys.executable, rounds),
             "models": lambda: by_model(shapes, texts, report["words"], rounds),
             "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
             "by_number": lambda: by_number(small, abstracts),
@@ -353,9 +357,12 @@ def _piped_by(nlp: Language, n_process: int) -> Run:
     return lambda texts: sum(1 for _ in nlp.pipe(texts, n_process=n_process, batch_size=16))
 
 
-def first_entities(rounds: int) -> float:
-    """Seconds from the start of Python to the first entities of the small model, median."""
-    command = [sys.executable, "-c", FIRST_ENTITIES]
+def first_entities(python: str, rounds: int) -> float:
+    """Seconds from the start of Python to the first entities of the small model, median.
+
+    python: whose packages count: transformers imports what it finds, scikit-learn for one.
+    """
+    command = [python, "-c", FIRST_ENTITIES]
     return median(timed(subprocess.check_call, command) for _ in range(rounds))
 
 
@@ -451,7 +458,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         "## Else",
         "",
-        f"- From the start of Python to the first entities: {report['first_entities_seconds']:.1f} s.",
+        f"- From the start of Python to the first entities: {report['first_entities_seconds']:.1f} s"
+        f"{' where the package alone is installed' if report['bare'] else ''}.",
         f"- `n_process=2`: {two['times_as_fast']:.2f} times as fast as one process with all threads.",
         f"- Memory for ten articles, at most: {memory['ours']:,.0f} MB; `hf_token_pipe` "
         f"{memory['hf_token_pipe']:,.0f} MB.",

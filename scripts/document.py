@@ -1,13 +1,12 @@
 """Write the measured figures of the shipped model where people read them: its card, README and a picture."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
+import measured
 import srsly
 import typer
 from evaluate import PUBLISHED
-from wasabi import msg
 
 from craftner_spacy.labels import GLOSSARY
 
@@ -47,7 +46,8 @@ CC BY 3.0, articles CC BY), and AnatEM, BC2GM, BC5CDR, BioNLP11ID, BioNLP13CG, B
 NCBI-disease and LINNAEUS, all in the versions of MTL-Bioinformatics-2016 by the Language Technology Lab,
 University of Cambridge (CC BY 4.0).
 """
-MARKS = re.compile(r"(<!-- measured: .*? -->\n).*?(<!-- end of measured -->)", flags=re.DOTALL)
+WRITER = "scripts/document.py"
+BENCHMARK = "benchmarks/speed.py"
 
 
 def main(
@@ -57,26 +57,21 @@ def main(
     card: Path = Path("craftner_spacy/small/MODEL_CARD.md"),
     readme: Path = Path("README.md"),
     picture: Path = Path("docs/scores.png"),
+    speed: Annotated[Path | None, typer.Option(help="the benchmark's JSON")] = None,
 ) -> None:
-    """Rewrite CARD, the marked part of README, and PICTURE."""
+    """Rewrite CARD, the marked parts of README, and PICTURE."""
     report, fitted = srsly.read_json(metrics), srsly.read_json(calibration)
     card.write_text(model_card(report, fitted, steps.read_text(encoding="utf8")), encoding="utf8")
-    text = readme.read_text(encoding="utf8")
-    if not MARKS.search(text):
-        msg.fail(f"{readme} has no part between the marks of the measured figures", exits=1)
-    readme.write_text(with_figures(text, report), encoding="utf8")
+    measured.fill(readme, WRITER, side_by_side(report) + by_threshold(report))
+    if speed:
+        measured.fill(readme, BENCHMARK, by_contender(srsly.read_json(speed)))
     draw(report, picture)
 
 
 def model_card(report: dict[str, Any], fitted: dict[str, Any], steps: str) -> str:
     """The card: recipe, figures of the model and of the steps that made it, labels, credits."""
     by_step = f"\nWhat each step of the recipe gives, over words:\n\n{steps}"
-    return HEAD.format(temperature=fitted["temperature"]) + measured(report) + by_step + glossary() + TAIL
-
-
-def with_figures(readme: str, report: dict[str, Any]) -> str:
-    """README with the figures between its marks replaced."""
-    return MARKS.sub(lambda marks: marks[1] + side_by_side(report) + by_threshold(report) + marks[2], readme)
+    return HEAD.format(temperature=fitted["temperature"]) + figures(report) + by_step + glossary() + TAIL
 
 
 def side_by_side(report: dict[str, Any]) -> str:
@@ -116,7 +111,37 @@ def by_threshold(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measured(report: dict[str, Any]) -> str:
+def by_contender(report: dict[str, Any]) -> str:
+    """Words a second of the component and of others with the same weights, for each model."""
+    kinds = list(next(iter(report["models"].values())))
+    lines = [f"| words a second | {' | '.join(kinds)} |", "|---" * (1 + len(kinds)) + "|"]
+    for model, by_kind in report["models"].items():
+        speeds = [
+            {name: found["words_per_second"] for name, found in of_kind["contenders"].items()}
+            for of_kind in by_kind.values()
+        ]
+        rows = {
+            "**`craft_ner`**": [s["craft_ner"] for s in speeds],
+            "`hf_token_pipe` by default": [s["hf_token_pipe"] for s in speeds],
+            "`hf_token_pipe`, the best of its settings": [
+                max(figure for name, figure in s.items() if name.startswith("hf_token_pipe")) for s in speeds
+            ],
+            "transformers' `pipeline`": [s["transformers pipeline"] for s in speeds],
+            "`spacy-wrap`": [s["spacy-wrap"] for s in speeds],
+        }
+        lines += [
+            f"| {name}, {model} | {' | '.join(f'{s:,.0f}' for s in row)} |" for name, row in rows.items()
+        ]
+    machine = report["machine"]
+    units = "bf16" if machine["bf16_units"] else "fp32"
+    lines.append(
+        f"\nWith the same weights in one run on {machine['threads']} cores ({machine['processor']}), which "
+        f"`auto` has compute in {units}; `metrics/speed.md` has the rest.\n"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def figures(report: dict[str, Any]) -> str:
     """The figures of each split in percent, in all and for each label."""
     lines = ["\n## Measured\n", "| split | loss | precision | recall | F1 | accuracy | F1 on raw articles |"]
     lines.append("|---" * 7 + "|")

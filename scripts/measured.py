@@ -1,12 +1,14 @@
 """What the files in metrics/ have in common: where something was measured, and how that is written."""
 
 import platform
+import re
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import srsly
+from wasabi import msg
 
 PACKAGES = ("spacy", "transformers", "torch", "craftner_spacy")
 
@@ -39,3 +41,19 @@ def write(out: Path, report: Any, as_markdown: Callable[[Any], str]) -> None:
     srsly.write_json(out.with_suffix(".json"), report)
     out.with_suffix(".md").write_text(as_markdown(report), encoding="utf8")
     print(as_markdown(report))
+
+
+def marked(text: str, writer: str) -> re.Match[str] | None:
+    """The part of a page that a program of the project writes, between its marks: the first mark is group 1,
+    what stands between group 2, and the last one group 3."""
+    first = re.escape(f"<!-- measured: {writer} writes what stands here -->\n")
+    return re.search(rf"({first})(.*?)(<!-- end of measured -->)", text, flags=re.DOTALL)
+
+
+def fill(page: Path, writer: str, content: str) -> None:
+    """Put CONTENT between the marks of WRITER on a page. Exits if there are none."""
+    text = page.read_text(encoding="utf8")
+    found = marked(text, writer)
+    if not found:
+        msg.fail(f"{page} has no part between the marks of what {writer} measured", exits=1)
+    page.write_text(text[: found.start(2)] + content + text[found.end(2) :], encoding="utf8")

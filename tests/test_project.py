@@ -14,6 +14,7 @@ import document
 import engines
 import evaluate
 import export
+import measured
 import pytest
 import spacy
 import spanish
@@ -212,18 +213,37 @@ def test_the_papers_hold_the_measured_figures(trained: Path, folder: Path) -> No
     (folder / "steps.md").write_text("| model | figures |\n", encoding="utf8")
     papers = [folder / name for name in ("figures.json", "temperature.json", "steps.md")]
     card, readme, picture = (folder / name for name in ("CARD.md", "READ.md", "docs/scores.png"))
-    marks = ("<!-- measured: by document -->\n", "<!-- end of measured -->")
-    readme.write_text(f"before\n{marks[0]}former\n{marks[1]}\nafter\n", encoding="utf8")
+    marks = (
+        "<!-- measured: scripts/document.py writes what stands here -->\n",
+        "<!-- end of measured -->",
+        "<!-- measured: benchmarks/speed.py writes what stands here -->\n",
+    )
+    fast = f"{marks[2]}earlier\n{marks[1]}"
+    readme.write_text(f"before\n{marks[0]}former\n{marks[1]}\n{fast}\nafter\n", encoding="utf8")
     for _ in range(2):
         document.main(*papers, card, readme, picture)
         text = readme.read_text(encoding="utf8")
         assert text.startswith(f"before\n{marks[0]}| model |")
-        assert text.endswith(f"{marks[1]}\nafter\n")
+        assert text.endswith(f"{marks[1]}\n{fast}\nafter\n")
         assert "former" not in text
         assert "| **`small`** | devel | 100.0 | 100.0 | 100.0 | 100.0 | 100.0 |" in text
     assert "temperature (1.25)" in card.read_text(encoding="utf8")
     assert "| Protein | GGP |" in card.read_text(encoding="utf8")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    contenders = {"craft_ner": 9000.0, "transformers pipeline": 2500.0, "spacy-wrap": 2000.0}
+    contenders |= {"hf_token_pipe": 2400.0, "hf_token_pipe, bfloat16": 4100.0}
+    found = {"contenders": {name: {"words_per_second": speed} for name, speed in contenders.items()}}
+    machine = {"processor": "Processor", "threads": 2, "bf16_units": True}
+    srsly.write_json(folder / "speed.json", {"machine": machine, "models": {"small": {"articles": found}}})
+    document.main(*papers, card, readme, picture, folder / "speed.json")
+    assert "earlier" not in readme.read_text(encoding="utf8")
+    for line in (
+        "| **`craft_ner`**, small | 9,000 |",
+        "| `hf_token_pipe` by default, small | 2,400 |",
+        "| `hf_token_pipe`, the best of its settings, small | 4,100 |",
+        "in one run on 2 cores (Processor), which `auto` has compute in bf16;",
+    ):
+        assert line in readme.read_text(encoding="utf8")
     readme.write_text("no marks", encoding="utf8")
     with pytest.raises(SystemExit):
         document.main(*papers, card, readme, picture)
@@ -245,7 +265,7 @@ def test_steps_and_seeds_are_compared(trained: Path, folder: Path) -> None:
 def test_the_page_on_clusters_holds_the_measured_figures() -> None:
     page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf8")
     report = srsly.read_json(ROOT / "metrics" / "engines.json")
-    marked = document.MARKS.search(page)
+    marked = measured.marked(page, engines.WRITER)
     assert marked is not None
     assert engines.as_markdown(report) in marked[0]
     report["paragraphs"]["runs"]["ray, 1 worker"]["words_per_second"] = 37_000_000 * 200 / 3600
