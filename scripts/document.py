@@ -16,14 +16,20 @@ A token classifier (6 layers, 384 wide, uncased) for the six entity types of the
 
 ## Recipe
 
-`python -m spacy project run small`, in four steps; `scripts/small_model.py` has the settings.
+`python -m spacy project run small`, in six steps; `scripts/small_model.py` has the settings.
 
 1. **Transfer.** The encoder all-MiniLM-L6-v2 reads nine neighbouring corpora (genes, chemicals, species,
-   cells, anatomy, diseases) and CRAFT's training split, a classifier for each over one encoder. Sentences
-   without entities and those that also stand in CRAFT's development or test split are left out.
-2. **Fine-tuning.** Three models are trained from there on CRAFT alone, with different seeds.
-3. **Average.** The small model has the mean of their weights.
-4. **Calibration.** The classifier's weights are divided by the temperature ({temperature:.2f}) that makes
+   cells, anatomy, diseases) and CRAFT's training split, a classifier for each over one encoder; with two
+   seeds. Sentences without entities and those that also stand in CRAFT's development or test split are left
+   out.
+2. **Fine-tuning.** Both are trained on CRAFT alone: the first with three seeds, whose weights are averaged;
+   the other with a tenth of the wordpieces hidden.
+3. **Teaching.** These two together label the neighbouring corpora: the mean of their probabilities for each
+   word.
+4. **Distillation.** Three models are trained with different seeds, from the averaged one: on CRAFT, and on
+   the neighbouring corpora by those probabilities, with a tenth of the wordpieces hidden.
+5. **Average.** The small model has the mean of their weights.
+6. **Calibration.** The classifier's weights are divided by the temperature ({temperature:.2f}) that makes
    scores fit the development split best; which entities are found does not change.
 
 CRAFT is read twice, as the corpus has it (folded to ASCII) and with its labels projected on the articles'

@@ -22,9 +22,9 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast, get_scheduler
 
+from craftner_spacy.bf16 import has_bf16_units
 from craftner_spacy.craft_ner import gold_tags
 from craftner_spacy.decoding import TagScheme
-from craftner_spacy.model import has_bf16_units
 from craftner_spacy.wordpieces import SpecialPieces, special_pieces, split_texts
 
 Ints = NDArray[np.int64]
@@ -37,12 +37,13 @@ class Passage(NamedTuple):
 
     ids (n_pieces,): vocabulary ids, without special pieces.
     word_pieces (n_words, 2): start and end of each word, in wordpieces.
-    tags (n_words,): index of each word's tag; -1 where it is not known.
+    tags (n_words,): index of each word's tag, -1 where it is not known; or, by a teacher, the probability of
+        each tag (n_words, n_tags).
     """
 
     ids: Ints
     word_pieces: Ints
-    tags: Ints
+    tags: Ints | NDArray[np.float16]
 
 
 class Window(NamedTuple):
@@ -70,6 +71,8 @@ class Settings(NamedTuple):
     weight_decay (float): of matrices; biases and scales of layers are not decayed.
     shortest, longest (int): limits of a window's length, in wordpieces.
     batch_pieces (int): wordpieces in a batch at most, padding included.
+    masked (float): share of the wordpieces that are hidden behind the mask, so that a word's neighbours have
+        to tell what it is.
     """
 
     passes: dict[str, int]
@@ -80,6 +83,7 @@ class Settings(NamedTuple):
     shortest: int = 64
     longest: int = 256
     batch_pieces: int = 1300
+    masked: float = 0.0
 
 
 def read_passages(path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme) -> list[Passage]:
@@ -116,9 +120,11 @@ class Network(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Mapping[str, torch.Tensor], places: torch.Tensor, task: str) -> torch.Tensor:
-        """Logits (n_words, n_tags) of the wordpieces at `places`, counted over the padded batch."""
+        """Logits (n_words, n_tags) of the wordpieces at `places`, counted over the padded batch; a task
+        without a classifier of its own has the main one."""
         hidden = self.main.base_model(**inputs).last_hidden_state.flatten(0, 1)[places]
-        return (self.main.classifier if task == MAIN_TASK else self.others[task])(self.main.dropout(hidden))
+        classifier = self.others[task] if task in self.others else self.main.classifier  # noqa: SIM401
+        return classifier(self.main.dropout(hidden))
 
 
 def new_classifier(encoder: Path, scheme: TagScheme) -> Any:
@@ -200,7 +206,7 @@ def _batch(
 def collate(
     windows: Sequence[Window], passages: Sequence[Passage], special: SpecialPieces, max_pieces: int
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """What `Network` takes, and the tags (n_words,), for the words of the windows in order.
+    """What `Network` takes, and the tags as passages have them, for the words of the windows in order.
 
     Of a window that the encoder cannot read at once (one endless word) the first `max_pieces` are read.
     """
@@ -220,8 +226,21 @@ def collate(
     return inputs, torch.from_numpy(flat), torch.from_numpy(np.concatenate(tags))
 
 
+def mask(inputs: dict[str, torch.Tensor], tokenizer: PreTrainedTokenizerFast, share: float) -> None:
+    """Hide wordpieces, drawn one by one, behind the tokenizer's mask; special pieces stay.
+
+    inputs: input_ids (n_windows, n_pieces), changed in place.
+    """
+    ids = inputs["input_ids"]
+    special = torch.isin(ids, torch.tensor(tokenizer.all_special_ids))
+    ids[(torch.rand(ids.shape) < share) & ~special] = tokenizer.mask_token_id
+
+
 def loss_of(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy, mean over the words whose tag is known; 0 if there is none."""
+    """Cross-entropy, mean over the words whose tag is known, 0 if there is none; with a teacher's
+    probabilities mean over all words."""
+    if tags.is_floating_point():
+        return nn.functional.cross_entropy(logits.float(), tags.float())
     loss = nn.functional.cross_entropy(logits.float(), tags, ignore_index=-1, reduction="sum")
     return loss / (tags >= 0).sum().clamp(min=1)
 
@@ -275,6 +294,8 @@ def train(
     with tqdm(total=len(batches), initial=step, unit="step", mininterval=5) as bar:
         for task, windows in batches[step:]:
             inputs, places, tags = collate(windows, passages[task], special, max_pieces)
+            if settings.masked:
+                mask(inputs, tokenizer, settings.masked)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=in_bf16):
                 logits = network(inputs, places.to(device), task)

@@ -1,15 +1,21 @@
-"""The recipe of the small model, step by step: transfer, fine-tuning with several seeds, their average.
+"""The recipe of the small model, step by step: teachers, students of theirs, the students' average.
 
 transfer   neighbouring corpora together with CRAFT, a classifier for each over one encoder
 finetune   CRAFT alone, from there; with several seeds
-average    the mean of their weights: the small model
+average    the mean of the weights of models that were trained from one start
+teach      what several models together take the words of the neighbouring corpora for
+distil     CRAFT, and the neighbouring corpora as taught, from an average; with several seeds
+
+The average of the last is the small model.
 """
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
+import spacy
 import srsly
 import torch
 import typer
@@ -25,10 +31,14 @@ from multitask import (
     read_passages,
     train,
 )
+from numpy.typing import NDArray
+from spacy.tokens import Doc, DocBin
+from spacy.util import minibatch
+from spacy.vocab import Vocab
 from transformers import PreTrainedTokenizerFast
 from wasabi import msg
 
-from craftner_spacy.decoding import TagScheme
+from craftner_spacy.decoding import TagScheme, log_softmax
 from craftner_spacy.labels import LABELS
 from craftner_spacy.sources import find_folder, load_folder, save_folder
 
@@ -40,6 +50,8 @@ app = typer.Typer(pretty_exceptions_enable=False)
 Model = Annotated[Path, typer.Argument(help="a folder in Hugging Face's layout", exists=True)]
 Models = Annotated[list[Path], typer.Argument(help="such folders", exists=True, file_okay=False)]
 Corpus = Annotated[Path, typer.Argument(help="the folder that convert and neighbours wrote", exists=True)]
+Taught = Annotated[Path, typer.Argument(help="the folder that teach wrote", exists=True)]
+Masked = Annotated[float, typer.Option(help="share of the wordpieces that are hidden while training")]
 Seed = Annotated[int, typer.Option(help="of windows, their order, dropout and new classifiers")]
 
 
@@ -58,11 +70,45 @@ def transfer(encoder: str, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
 
 
 @app.command()
-def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
+def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1, masked: Masked = 0.0) -> None:
     """Train the model START on CRAFT alone."""
     tokenizer = load_folder(start, LABELS).tokenizer
     passages = {MAIN_TASK: craft(corpus, tokenizer)}
-    _fit(start, tokenizer, passages, {}, Settings({MAIN_TASK: 2}, seed, learning_rate=2e-4), out)
+    settings = Settings({MAIN_TASK: 2}, seed, learning_rate=2e-4, masked=masked)
+    _fit(start, tokenizer, passages, {}, settings, out)
+
+
+@app.command()
+def teach(corpus: Corpus, out: Path, models: Models) -> None:
+    """Write to OUT what MODELS together take the words of the neighbouring corpora for: the mean of their
+    probabilities, a file for each corpus."""
+    components = [spacy.blank("en").add_pipe("craft_ner", config={"model": {"name": str(m)}}) for m in models]
+    out.mkdir(parents=True, exist_ok=True)
+    for file in neighbours(corpus):
+        docs = list(DocBin().from_disk(file).get_docs(Vocab()))
+        mean = np.mean([probabilities(component, docs) for component in components], axis=0)
+        np.save(out / f"{file.stem}.npy", mean.astype(np.float16))
+        msg.good(f"{file.stem}: {len(mean)} words")
+
+
+@app.command()
+def distil(start: Model, corpus: Corpus, taught: Taught, out: Path, seed: Seed = 1) -> None:
+    """Train the model START on CRAFT, and on the neighbouring corpora by what `teach` wrote of them.
+
+    The teachers read the whole text and the student one with gaps ("noisy student": Xie et al. 2020,
+    arXiv 1911.04252).
+    """
+    tokenizer = load_folder(start, LABELS).tokenizer
+    passages = {
+        MAIN_TASK: craft(corpus, tokenizer),
+        "taught": [
+            passage
+            for file in neighbours(corpus)
+            for passage in read_taught(file, taught / f"{file.stem}.npy", tokenizer)
+        ],
+    }
+    settings = Settings({MAIN_TASK: 1, "taught": 1}, seed, learning_rate=2e-4, masked=0.1)
+    _fit(start, tokenizer, passages, {}, settings, out)
 
 
 @app.command()
@@ -90,6 +136,30 @@ def neighbours(corpus: Path) -> list[Path]:
 def craft(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> list[Passage]:
     """The training split of CRAFT, in both of its texts."""
     return [p for name in CRAFT_FILES for p in read_passages(corpus / name, tokenizer, SCHEME)]
+
+
+def read_taught(path: Path, taught: Path, tokenizer: PreTrainedTokenizerFast) -> list[Passage]:
+    """The passages of a ``.spacy`` file, with what was taught of their words in place of the tags.
+
+    RAISES: ValueError if it was taught of other words.
+    """
+    passages = read_passages(path, tokenizer, bio_scheme(read_labels(path)))
+    probabilities = np.load(taught)
+    ends = np.cumsum([len(p.tags) for p in passages])
+    if len(probabilities) != ends[-1]:
+        raise ValueError(
+            f"{taught} is of {len(probabilities)} words, {path} has {ends[-1]}: run `teach` again"
+        )
+    return [
+        p._replace(tags=of_p) for p, of_p in zip(passages, np.split(probabilities, ends[:-1]), strict=True)
+    ]
+
+
+def probabilities(component: Any, docs: list[Doc]) -> NDArray[np.float32]:
+    """Of each tag of `SCHEME`, for all words of the documents one after the other. (n_words, n_tags)"""
+    order = [component.scheme.index[tag] for tag in SCHEME.tags]
+    scores = [words for batch in minibatch(docs, 16) for words in component.model.predict(batch)]
+    return np.exp(log_softmax(np.concatenate([words.logits for words in scores])))[:, order]
 
 
 def _fit(

@@ -147,12 +147,17 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been_stopped(
 
 
 def test_the_recipe_makes_a_model_for_the_component(encoder: Path, corpus: Path, tmp_path: Path) -> None:
-    transfer, tuned, small = (tmp_path / name for name in ("transfer", "tuned", "small"))
+    transfer, taught, start, small = (tmp_path / name for name in ("transfer", "taught", "start", "small"))
+    teachers, students = ([tmp_path / f"{name}-{seed}" for seed in (1, 2)] for name in ("teacher", "student"))
     small_model.transfer(str(encoder), corpus, transfer, seed=1)
-    for seed in (1, 2):
-        small_model.finetune(transfer, corpus, tuned / str(seed), seed=seed)
-    small_model.average(small, [tuned / "1", tuned / "2"])
-    one, two, mean = (load_file(folder / "model.safetensors") for folder in (tuned / "1", tuned / "2", small))
+    for seed, teacher in enumerate(teachers):
+        small_model.finetune(transfer, corpus, teacher, seed=seed)
+    small_model.average(start, teachers)
+    small_model.teach(corpus, taught, [start, *teachers])
+    for seed, student in enumerate(students):
+        small_model.distil(start, corpus, taught, student, seed=seed)
+    small_model.average(small, students)
+    one, two, mean = (load_file(folder / "model.safetensors") for folder in (*students, small))
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
     for name, weights in mean.items():
         assert torch.allclose(weights, (one[name] + two[name]) / 2, atol=1e-6), name
@@ -160,6 +165,74 @@ def test_the_recipe_makes_a_model_for_the_component(encoder: Path, corpus: Path,
     nlp.add_pipe("craft_ner", config={"model": {"name": str(small)}})
     assert isinstance(nlp("mouse Pax6 in the retina").ents, tuple)
     assert set(nlp.get_pipe("craft_ner").labels) == set(small_model.LABELS)  # type: ignore[attr-defined]
+
+
+def test_what_is_taught_is_the_mean_of_the_teachers_probabilities(
+    encoder: Path, corpus: Path, tmp_path: Path
+) -> None:
+    teachers = [tmp_path / str(seed) for seed in (1, 2)]
+    for seed, teacher in enumerate(teachers):
+        small_model.finetune(encoder, corpus, teacher, seed=seed)
+    found = []
+    for models, out in (([teachers[0]], "a"), ([teachers[1]], "b"), (teachers, "both")):
+        small_model.teach(corpus, tmp_path / out, models)
+        found.append(np.load(tmp_path / out / "other.npy").astype(np.float32))
+    first, second, both = found
+    docs = list(DocBin().from_disk(corpus / "neighbours" / "other.spacy").get_docs(Vocab()))
+    assert first.shape == (sum(len(doc) for doc in docs), len(small_model.SCHEME.tags))
+    assert first.sum(axis=1) == pytest.approx(1, abs=1e-2)
+    assert not np.allclose(first, second, atol=1e-3)
+    assert both == pytest.approx((first + second) / 2, abs=1e-3)
+
+
+def test_a_student_comes_near_what_it_is_taught(encoder: Path, corpus: Path, tmp_path: Path) -> None:
+    _, tokenizer, _ = prepared(encoder, corpus)
+    other, taught = corpus / "neighbours" / "other.spacy", tmp_path / "other.npy"
+    n_tags = len(small_model.SCHEME.tags)
+    probabilities = np.full((15, n_tags), 0.1 / (n_tags - 1), dtype=np.float16)
+    probabilities[:, 3] = 0.9
+    np.save(taught, probabilities[:1])
+    with pytest.raises(ValueError, match=r"other\.npy is of 1 words, .* has 15: run `teach` again"):
+        small_model.read_taught(other, taught, tokenizer)
+    np.save(taught, probabilities)
+    passages = small_model.read_taught(other, taught, tokenizer)
+    network = Network(new_classifier(encoder, small_model.SCHEME), {})
+    train(
+        network, tokenizer, {"taught": passages}, SETTINGS._replace(passes={"taught": 60}), tmp_path / "c.pt"
+    )
+    windows = [w for i, p in enumerate(passages) for w in cut(i, p, 64, 64, random.Random(0))]
+    inputs, places, wanted = multitask.collate(windows, passages, multitask.special_pieces(tokenizer), 510)
+    with torch.no_grad():
+        logits = network.eval()(inputs, places, "taught")
+    assert logits.softmax(-1)[:, 3].numpy() == pytest.approx(0.9, abs=0.1)
+    entropy = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1 / (n_tags - 1)))
+    assert float(multitask.loss_of(logits, wanted)) == pytest.approx(entropy, abs=0.1)
+
+
+def test_pieces_are_hidden_but_for_the_special_ones(encoder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    text = tokenizer(["the mouse gene", "water"], padding=True, return_tensors="pt")["input_ids"]
+    special = torch.isin(text, torch.tensor(tokenizer.all_special_ids))
+    assert 0 < special.sum() < special.numel()
+    for share in (0.0, 0.5, 1.0):
+        inputs = {"input_ids": text.clone().repeat(100, 1)}
+        multitask.mask(inputs, tokenizer, share)
+        hidden = inputs["input_ids"] == tokenizer.mask_token_id
+        assert not hidden[special.repeat(100, 1)].any()
+        assert hidden[~special.repeat(100, 1)].float().mean() == pytest.approx(
+            share, abs=0.1 * (share == 0.5)
+        )
+        assert torch.equal(inputs["input_ids"][~hidden], text.repeat(100, 1)[~hidden])
+
+
+def test_a_training_with_hidden_pieces_ends_elsewhere(encoder: Path, corpus: Path, tmp_path: Path) -> None:
+    def trained(masked: float) -> torch.Tensor:
+        network, tokenizer, passages = prepared(encoder, corpus)
+        settings = SETTINGS._replace(passes={MAIN_TASK: 2, "other": 1}, masked=masked)
+        train(network, tokenizer, passages, settings, tmp_path / "checkpoint.pt")
+        return network.main.classifier.weight
+
+    assert not torch.equal(trained(0.5), trained(0.0))
 
 
 def test_a_training_is_done_once_and_again_for_another_start_or_text(
