@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count, islice
 from pathlib import Path
@@ -144,7 +145,7 @@ def main(
         parts: dict[str, Callable[[], Any]] = {
             "first_entities_seconds": lambda: first_entities(bare or sys.executable, rounds),
             "models": lambda: by_model(shapes, texts, report["words"], rounds),
-            "by_length": lambda: by_length(small, "\n\n".join(texts), longest),
+            "by_length": lambda: by_length(small, "\n\n".join(texts), longest, rounds),
             "by_number": lambda: by_number(small, abstracts),
             "by_units": lambda: by_units(small, articles),
             "peak_megabytes": lambda: peak_memory(small, articles),
@@ -257,24 +258,34 @@ def timed(run: Callable[..., Any], *given: Any) -> float:
     return time.perf_counter() - start
 
 
-def by_length(model: Path, text: str, longest: int) -> dict[str, float]:
-    """Microseconds a word for documents of 100, 1,000, ... characters, each alone.
+def by_length(model: Path, text: str, longest: int, rounds: int) -> dict[str, float]:
+    """Microseconds a word for documents of 100, 1,000, ... characters, each alone, median of the rounds.
 
-    RETURNS: by the number of characters; of each at least 100,000 are read.
+    RETURNS: by the number of characters. All read the same text, its first 100,000 characters; longer
+        documents repeat it.
     """
     nlp = load_pipeline(str(model))
     nlp.max_length = longest
-    while len(text) < longest:
-        text += "\n\n" + text
-    nlp(text[:1000])
-    found = {}
+    text = text[:100_000]
+    n_words = len(text.split())
+    docs = {}
     length = 100
     while length <= longest:
-        docs = [text[i : i + length] for i in range(0, max(length, 100_000), length)]
-        n_words = sum(len(doc.split()) for doc in docs)
-        found[str(length)] = 1e6 * timed(list, map(nlp, docs)) / n_words
+        repeated = text * max(1, length // len(text))
+        docs[length] = [repeated[i : i + length] for i in range(0, len(repeated), length)]
         length *= 10
-    return found
+    runs = {str(length): partial(_one_by_one, nlp, texts) for length, texts in docs.items()}
+    # The first round makes what the others only use.
+    timings = {name: [timed(run) for _ in range(rounds + 1)][1:] for name, run in runs.items()}
+    return {
+        name: 1e6 * median(found) / (n_words * max(1, int(name) // len(text)))
+        for name, found in timings.items()
+    }
+
+
+def _one_by_one(nlp: Language, texts: Sequence[str]) -> None:
+    for text in texts:
+        nlp(text)
 
 
 def by_number(model: Path, texts: Sequence[str]) -> dict[str, float]:

@@ -1,25 +1,17 @@
-"""Inference in bf16: on processors with weights that are laid out once for their units.
-
-torch's linear layers hold weights as a matrix, and at each call oneDNN, which multiplies for torch on
-processors, lays them out anew. torch's compiler has operators that take weights laid out before, and that do
-what follows a product in the same pass. They are there without the compiler.
-"""
+"""Inference in bf16: where it is worth it, and the network for it."""
 
 from typing import Any
 
 import torch
 from torch import nn
-from transformers.activations import GELUActivation
+from torch.nn import functional
+from transformers.modeling_outputs import TokenClassifierOutput
 
-MOST_WRITTEN_OUT = 512
-"""Wordpieces in a window up to which attention is written out in bf16 on the processor. That took 5 to 20%
-less time than the fused kernel with the small model and BERT's shape, in windows of 128 to 512 wordpieces on
-two cores of an AMD EPYC with AVX512-BF16; but its memory grows with the square of the window."""
+from .packed_bert import PackedBert, can_pack, copy_as, pack
 
-LENGTH_STEP = 16
-"""On the processor windows are padded to a multiple of so many wordpieces. oneDNN makes kernels for each
-shape that it meets: 1.5 ms for one window of the small model, 11 ms for eight, on that EPYC. The wordpieces
-between cost no time that could be measured."""
+LENGTH_STEP = 32
+"""Where windows are padded, it is to a multiple of so many wordpieces on the processor, where each new shape
+costs time and memory (see `packed_bert`)."""
 
 
 def has_bf16_units(device: str) -> bool:
@@ -36,56 +28,30 @@ def copy_in_bf16(network: Any, max_pieces: int) -> Any:
     """A copy of a Hugging Face network for inference in bf16, on the same device.
 
     max_pieces (int): the longest window that the network takes, in wordpieces.
+    RETURNS: takes input_ids and attention_mask (n_windows, n_pieces), gives logits as the network does.
     """
     on_cpu = network.device.type == "cpu"
-    written_out = on_cpu and max_pieces <= MOST_WRITTEN_OUT
-    copy = type(network).from_pretrained(
-        None,
-        config=network.config,
-        state_dict=network.state_dict(),
-        torch_dtype=torch.bfloat16,
-        attn_implementation="eager" if written_out else network.config._attn_implementation,
-    )
-    copy = copy.to(network.device).eval()
+    if on_cpu and can_pack() and PackedBert.fits(network, max_pieces):
+        return PackedBert(network, torch.bfloat16)
+    copy = copy_as(network, torch.bfloat16)
     if on_cpu and can_pack():
         pack(copy)
-    return copy
+    return PaddedNetwork(copy, max_pieces) if on_cpu else copy
 
 
-def can_pack() -> bool:
-    """Whether this torch and this processor have what `PackedLinear` needs."""
-    return all(
-        hasattr(torch.ops.mkldnn, name)
-        for name in ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
-    ) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+class PaddedNetwork(nn.Module):
+    """A network whose windows are padded to one of few lengths."""
 
-
-class PackedLinear(nn.Module):
-    """A linear layer in bf16 for inference on the processor, its weights laid out for oneDNN's kernels."""
-
-    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
-        """activation (str): what is done with each output in the same pass: 'none' or 'gelu'."""
+    def __init__(self, network: nn.Module, max_pieces: int) -> None:
         super().__init__()
-        self.activation = activation
-        self.algorithm = "none" if activation == "gelu" else ""
-        self.bias = linear.bias
-        # No parameter: nothing but the operator can read it.
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), None)
+        self.network = network
+        self.max_pieces = max_pieces
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """inputs (..., n_in), RETURNS (..., n_out)."""
-        return torch.ops.mkldnn._linear_pointwise(
-            inputs, self.weight, self.bias, self.activation, [], self.algorithm
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> TokenClassifierOutput:
+        """input_ids, attention_mask (n_windows, n_pieces). RETURNS: with logits of the same windows."""
+        length = input_ids.shape[1]
+        more = (0, min(-(-length // LENGTH_STEP) * LENGTH_STEP, self.max_pieces) - length)
+        output = self.network(
+            input_ids=functional.pad(input_ids, more), attention_mask=functional.pad(attention_mask, more)
         )
-
-
-def pack(network: nn.Module) -> None:
-    """Put a `PackedLinear` in place of each linear layer; of BERT's kind with the GELU that follows it."""
-    for module in list(network.modules()):
-        activation = getattr(module, "intermediate_act_fn", None)
-        if isinstance(activation, GELUActivation) and isinstance(module.dense, nn.Linear):
-            module.dense = PackedLinear(module.dense, "gelu")
-            module.intermediate_act_fn = nn.Identity()
-        for name, child in module.named_children():
-            if type(child) is nn.Linear:
-                setattr(module, name, PackedLinear(child))
+        return TokenClassifierOutput(logits=output.logits[:, :length])

@@ -57,7 +57,7 @@ precision = "auto"
 [craft_ner.model.get_spans]
 @span_getters = "spacy-transformers.strided_spans.v1"
 window = 128
-stride = 112
+stride = 120
 """
 
 

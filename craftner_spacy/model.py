@@ -18,9 +18,10 @@ from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Model, Optimizer
 from thinc.layers.pytorchwrapper import forward as pytorch_forward
 
-from .bf16 import LENGTH_STEP, copy_in_bf16, has_bf16_units
+from .bf16 import copy_in_bf16, has_bf16_units
 from .decoding import TagScheme
 from .int8 import Int8Network
+from .packed_bert import PackedBert
 from .sources import find_folder, load_folder, read_tags, save_folder, saved_dtype
 from .windows import Windows, batch_windows, make_windows
 from .wordpieces import SpecialPieces, Wordpieces, special_pieces, split_texts
@@ -129,26 +130,24 @@ class TokenClassifierShim(HFShim):
             return self.precision
         return "bf16" if has_bf16_units(self.device.type) else "fp32"
 
-    def padded(self, lengths: Ints) -> Ints:
-        """How long windows are padded at least: with bf16 on the processor to one of few lengths.
+    @property
+    def fast(self) -> Any:
+        """The network as it is used for inference; it is made when it is first asked for.
 
-        lengths (n_windows,): wordpieces of each window, special pieces included. RETURNS: the same shape.
+        RAISES: what `_make_fast` and `_begin_in_worker` raise.
         """
-        if self.inference_precision != "bf16" or self.device.type != "cpu":
-            return lengths
-        return np.minimum(-(-lengths // LENGTH_STEP) * LENGTH_STEP, _max_pieces(self._hfmodel))
-
-    def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         if os.getpid() != self._pid:
             self._begin_in_worker()
         if self._fast is None:
             self._fast = self._make_fast()
+        return self._fast
+
+    def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         with torch.inference_mode():
-            return self._fast(**inputs.kwargs).logits
+            return self.fast(**inputs.kwargs).logits
 
     def _make_fast(self) -> Any:
-        """The network as it is used for inference.
-
+        """
         RAISES: ValueError for int8 on a graphics card, ImportError for int8 without its extra.
         """
         precision = self.inference_precision
@@ -274,8 +273,9 @@ def forward(
     ]
     n_tags = len(shim.scheme.tags) if shim.scheme else 0
     flat = np.zeros((int(firsts[-1]), n_tags), dtype=np.float32)
-    widths = shim.padded(all_lengths + n_outer)
-    batches = batch_windows(widths, model.attrs["batch_tokens"])
+    widths = all_lengths + n_outer
+    padded = is_train or not isinstance(shim.fast, PackedBert)
+    batches = batch_windows(widths, model.attrs["batch_tokens"], padded)
     backprops = []
     n_prefix = len(shim.special.prefix)
     pending = batches[::-1]

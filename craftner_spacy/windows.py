@@ -4,6 +4,7 @@ A document is a row of wordpieces; a word owns a run of them. Ranges are half-op
 wordpieces of one document (special pieces not included) or in words, as each docstring says.
 """
 
+from bisect import bisect_right
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -132,24 +133,47 @@ def make_windows(span_chars: Ints, word_chars: Ints, word_pieces: Ints, max_piec
     return Windows(windows, own_words(windows, word_pieces), goes_on)
 
 
-def batch_windows(lengths: Ints, batch_pieces: int) -> list[Ints]:
+def batch_windows(lengths: Ints, batch_pieces: int, padded: bool) -> list[Ints]:
     """Group windows of like length into batches of at most `batch_pieces`, padding included.
 
-    Of all ways to cut the windows, sorted by length, into batches, the one that takes least time: a batch
-    takes as much as its wordpieces, padding included, and `BATCH_COST` more.
+    With padding it is, of all ways to cut the windows, sorted by length, into batches, the one that takes
+    least time: a batch takes as much as its wordpieces, padding included, and `BATCH_COST` more. Without
+    padding each batch is filled up with what fits.
 
     lengths (n_windows,): wordpieces of each window, special pieces included.
     batch_pieces (int): the most wordpieces in one batch. A longer window is a batch alone.
+    padded (bool): whether the network reads a batch's windows as if all were as long as the longest.
     RETURNS: indices of the windows of each batch, longest windows first.
 
-    >>> [batch.tolist() for batch in batch_windows(np.array([3, 9, 4, 8]), 18)]
+    >>> [batch.tolist() for batch in batch_windows(np.array([3, 9, 4, 8]), 18, padded=True)]
     [[1, 3], [2, 0]]
-    >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 30]), 4000)]
+    >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 30]), 4000, padded=True)]
     [[0, 2], [3, 1]]
+    >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 30]), 1020, padded=False)]
+    [[0, 2, 3], [1]]
     """
     order = np.argsort(-lengths, kind="stable")
     widths = np.maximum(lengths[order], 1)
-    n = len(order)
+    return _pad_least(order, widths, batch_pieces) if padded else _fill_most(order, widths, batch_pieces)
+
+
+def _fill_most(order: Ints, widths: Ints, batch_pieces: int) -> list[Ints]:
+    """Put the longest window that fits into a batch, until none does; see `batch_windows`."""
+    left, lengths = order[::-1].tolist(), widths[::-1].tolist()
+    batches = []
+    while left:
+        batch = [left.pop()]
+        room = batch_pieces - lengths.pop()
+        while (place := bisect_right(lengths, room)) > 0:
+            batch.append(left.pop(place - 1))
+            room -= lengths.pop(place - 1)
+        batches.append(np.array(batch, dtype=np.int64))
+    return batches
+
+
+def _pad_least(order: Ints, widths: Ints, batch_pieces: int) -> list[Ints]:
+    """Cut the sorted windows into batches where that costs least; see `batch_windows`."""
+    n = len(widths)
     # The least cost of the first i windows, and where the last batch of that way begins.
     cost = np.zeros(n + 1, dtype=np.int64)
     begin = np.zeros(n + 1, dtype=np.int64)

@@ -13,7 +13,8 @@ Ints = NDArray[np.int64]
 _AS_ASCII = str.maketrans({"\u2212": "-"})
 """BERT takes the minus sign for a letter, and would glue it to the gene in front (``Sam68\u2212/\u2212``)."""
 
-_SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], dtype=np.uint32)
+_IS_SPACE = np.array([chr(code).isspace() for code in range(0x3001)] + [False])
+"""By code point; the last entry stands for all that follow."""
 
 
 class Wordpieces(NamedTuple):
@@ -90,7 +91,7 @@ def _with_marks(spans: Ints, text: str) -> Ints:
 def _trim(spans: Ints, text: str) -> Ints:
     """Take white space off both ends of each span of characters."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    inked = np.flatnonzero(~np.isin(codes, _SPACES))
+    inked = np.flatnonzero(~_IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)])
     first = np.searchsorted(inked, spans[:, 0], side="left")
     last = np.searchsorted(inked, spans[:, 1], side="left") - 1
     blank = last < first

@@ -52,8 +52,8 @@ CC BY 3.0, articles CC BY), and AnatEM, BC2GM, BC5CDR, BioNLP11ID, BioNLP13CG, B
 NCBI-disease and LINNAEUS, all in the versions of MTL-Bioinformatics-2016 by the Language Technology Lab,
 University of Cambridge (CC BY 4.0).
 """
-WRITER = "scripts/document.py"
-BENCHMARK = "benchmarks/speed.py"
+SCORES = "scripts/evaluate.py"
+SPEED = "benchmarks/speed.py"
 
 
 def main(
@@ -68,9 +68,9 @@ def main(
     """Rewrite CARD, the marked parts of README, and PICTURE."""
     report, fitted = srsly.read_json(metrics), srsly.read_json(calibration)
     card.write_text(model_card(report, fitted, steps.read_text(encoding="utf8")), encoding="utf8")
-    measured.fill(readme, WRITER, side_by_side(report) + by_threshold(report))
+    measured.fill(readme, SCORES, side_by_side(report) + by_threshold(report))
     if speed:
-        measured.fill(readme, BENCHMARK, by_contender(srsly.read_json(speed)))
+        measured.fill(readme, SPEED, by_contender(srsly.read_json(speed)))
     draw(report, picture)
 
 

@@ -21,7 +21,7 @@ ABSTRACTS = 37_000_000
 WORDS_PER_ABSTRACT = 200
 """An assumption, not a measurement: title and abstract, where there is one."""
 MIN_WORDS = 80
-WRITER = "scripts/engines.py"
+MEASURED_BY = "scripts/engines.py"
 CORES = (1, 2, 16, 128, 1024)
 VERSIONS = ("craftner_spacy", "spacy", "transformers", "torch", "ray")
 
@@ -35,7 +35,7 @@ def main(
     n: Annotated[int, typer.Option(help="paragraphs for the measurement of speed, at most")] = 1280,
 ) -> None:
     """Annotate ARTICLES with both engines and compare the bytes; measure speed on their paragraphs."""
-    if not measured.marked(page.read_text(encoding="utf8"), WRITER):
+    if not measured.marked(page.read_text(encoding="utf8"), MEASURED_BY):
         # Before all is measured.
         msg.fail(f"{page} has no part between the marks of the measured figures", exits=1)
     with TemporaryDirectory() as name:
@@ -51,7 +51,7 @@ def main(
     srsly.write_json(out.with_suffix(".json"), report)
     figures = as_markdown(report)
     out.with_suffix(".md").write_text(f"# Both engines\n\n{figures}", encoding="utf8")
-    measured.fill(page, WRITER, figures)
+    measured.fill(page, MEASURED_BY, figures)
     print(figures)
 
 

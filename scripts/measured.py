@@ -43,17 +43,17 @@ def write(out: Path, report: Any, as_markdown: Callable[[Any], str]) -> None:
     print(as_markdown(report))
 
 
-def marked(text: str, writer: str) -> re.Match[str] | None:
-    """The part of a page that a program of the project writes, between its marks: the first mark is group 1,
-    what stands between group 2, and the last one group 3."""
-    first = re.escape(f"<!-- measured: {writer} writes what stands here -->\n")
+def marked(text: str, program: str) -> re.Match[str] | None:
+    """The part of a page that is written from what a program of the project measured, between its marks: the
+    first mark is group 1, what stands between group 2, and the last one group 3."""
+    first = re.escape(f"<!-- measured: with {program} -->\n")
     return re.search(rf"({first})(.*?)(<!-- end of measured -->)", text, flags=re.DOTALL)
 
 
-def fill(page: Path, writer: str, content: str) -> None:
-    """Put CONTENT between the marks of WRITER on a page. Exits if there are none."""
+def fill(page: Path, program: str, content: str) -> None:
+    """Put CONTENT between the marks of PROGRAM on a page. Exits if there are none."""
     text = page.read_text(encoding="utf8")
-    found = marked(text, writer)
+    found = marked(text, program)
     if not found:
-        msg.fail(f"{page} has no part between the marks of what {writer} measured", exits=1)
+        msg.fail(f"{page} has no part between the marks of what {program} measured", exits=1)
     page.write_text(text[: found.start(2)] + content + text[found.end(2) :], encoding="utf8")

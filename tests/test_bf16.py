@@ -1,15 +1,12 @@
-"""Inference in bf16: what of the processor is asked for, and layers whose weights are laid out once."""
-
-from copy import deepcopy
-from pathlib import Path
-from types import SimpleNamespace
+"""Inference in bf16: what of the processor is asked for, and the network for it."""
 
 import pytest
 import torch
 from torch import nn
 
 from craftner_spacy import bf16
-from craftner_spacy.bf16 import PackedLinear, can_pack, copy_in_bf16, has_bf16_units, pack
+from craftner_spacy.bf16 import PaddedNetwork, copy_in_bf16, has_bf16_units
+from craftner_spacy.packed_bert import PackedBert, PackedLinear
 from craftner_spacy.sources import load_folder
 
 INPUTS = {
@@ -44,69 +41,54 @@ def test_units_of_a_graphics_card_are_real_ones(has_units: bool, monkeypatch: py
     assert has_bf16_units("cuda") is has_units
 
 
-@pytest.mark.parametrize("activation", ["none", "gelu"])
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_packed_layer_gives_what_the_layer_gives(activation: str, bias: bool) -> None:
-    torch.manual_seed(0)
-    linear, inputs = nn.Linear(12, 7, bias=bias), torch.randn(2, 3, 12)
-    with torch.inference_mode():
-        expected = linear(inputs)
-        if activation == "gelu":
-            expected = nn.functional.gelu(expected)
-        found = PackedLinear(linear, activation)(inputs)
-    assert found.shape == (2, 3, 7)
-    assert torch.allclose(found, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("folder", ["tiny_model", "tiny_roberta"])
-def test_a_packed_network_gives_what_the_network_gives(folder: str, request: pytest.FixtureRequest) -> None:
-    network = load_folder(request.getfixturevalue(folder)).transformer.eval()
-    packed = deepcopy(network)
-    pack(packed)
-    assert not any(type(module) is nn.Linear for module in packed.modules())
-    activations = [m.activation for m in packed.modules() if isinstance(m, PackedLinear)]
-    assert activations.count("gelu") == network.config.num_hidden_layers
-    with torch.inference_mode():
-        expected, found = network(**INPUTS).logits, packed(**INPUTS).logits
-    assert torch.allclose(found, expected, atol=1e-5)
-
-
-def test_an_activation_of_another_kind_stays(tiny_model: Path) -> None:
-    network = load_folder(tiny_model).transformer.eval()
-    for layer in network.bert.encoder.layer:
-        layer.intermediate.intermediate_act_fn = nn.Tanh()
-    packed = deepcopy(network)
-    pack(packed)
-    with torch.inference_mode():
-        assert torch.allclose(packed(**INPUTS).logits, network(**INPUTS).logits, atol=1e-5)
-
-
-@pytest.mark.parametrize("packs", [True, False])
-def test_the_copy_is_in_bf16_with_attention_written_out_and_the_own_weights_stay(
-    tiny_model: Path, packs: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = load_folder(tiny_model).transformer.eval()
-    if not packs:
-        monkeypatch.setattr(bf16, "can_pack", lambda: False)
-    copy = copy_in_bf16(network, max_pieces=512)
-    assert copy.config._attn_implementation == "eager"
-    assert {p.dtype for p in copy.parameters()} == {torch.bfloat16}
-    assert any(isinstance(module, PackedLinear) for module in copy.modules()) is bf16.can_pack()
-    assert network.config._attn_implementation == "sdpa"
-    assert {p.dtype for p in network.parameters()} == {torch.float32}
-    with torch.inference_mode():
-        assert copy(**INPUTS).logits.float() == pytest.approx(network(**INPUTS).logits, abs=0.2)
-    assert copy_in_bf16(network, max_pieces=513).config._attn_implementation == "sdpa"
-
-
-def test_nothing_is_packed_where_torch_or_the_processor_lacks_what_it_takes(
+@pytest.mark.parametrize(
+    ("folder", "packs", "max_pieces", "expected"),
+    [
+        ("tiny_model", True, 512, PackedBert),
+        ("tiny_model", True, 513, PaddedNetwork),
+        ("tiny_model", False, 512, PaddedNetwork),
+        ("tiny_roberta", True, 128, PaddedNetwork),
+    ],
+)
+def test_the_copy_is_in_bf16_and_the_own_weights_stay(
+    folder: str,
+    packs: bool,
+    max_pieces: int,
+    expected: type,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    operators = dict.fromkeys(("_linear_pointwise", "_reorder_linear_weight"), print)
-    for lacking in ({}, operators, {**operators, "_is_mkldnn_bf16_supported": lambda: False}):
-        monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(**lacking))
-        assert not can_pack()
-    monkeypatch.setattr(
-        torch.ops, "mkldnn", SimpleNamespace(**operators, _is_mkldnn_bf16_supported=lambda: True)
-    )
-    assert can_pack()
+    network = load_folder(request.getfixturevalue(folder)).transformer.eval()
+    monkeypatch.setattr(bf16, "can_pack", lambda: packs)
+    copy = copy_in_bf16(network, max_pieces)
+    assert type(copy) is expected
+    assert any(isinstance(module, PackedLinear) for module in copy.modules()) is packs
+    dtypes = {name: weights.dtype for name, weights in copy.named_parameters()}
+    assert {dtype for name, dtype in dtypes.items() if "classifier" not in name} == {torch.bfloat16}
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    own = INPUTS["attention_mask"].bool()
+    with torch.inference_mode():
+        found, wanted = copy(**INPUTS).logits.float(), network(**INPUTS).logits
+    assert found[own] == pytest.approx(wanted[own], abs=0.2)
+
+
+class Recorder(nn.Module):
+    """Keeps the shape of what it is given; its logits are the ids."""
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> "Recorder":
+        self.shape = tuple(input_ids.shape)
+        self.n_own = int(attention_mask.sum())
+        self.logits = input_ids[:, :, None]
+        return self
+
+
+@pytest.mark.parametrize(
+    ("length", "max_pieces", "expected"), [(3, 512, 32), (32, 512, 32), (33, 512, 64), (97, 100, 100)]
+)
+def test_windows_are_padded_to_few_lengths(length: int, max_pieces: int, expected: int) -> None:
+    recorder = Recorder()
+    ids = torch.arange(2 * length).view(2, length)
+    logits = PaddedNetwork(recorder, max_pieces)(ids, torch.ones_like(ids)).logits
+    assert recorder.shape == (2, expected)
+    assert recorder.n_own == 2 * length
+    assert torch.equal(logits[:, :, 0], ids)

@@ -11,6 +11,7 @@ import torch
 from spacy.util import registry
 from spacy_transformers.layers.hf_wrapper import HFObjects
 
+from craftner_spacy import bf16 as bf16_module
 from craftner_spacy import model as model_module
 from craftner_spacy.model import (
     TokenClassifier,
@@ -21,6 +22,7 @@ from craftner_spacy.model import (
     load,
     shim_of,
 )
+from craftner_spacy.windows import Ints, batch_windows
 
 TEXT = "The kinase in mouse brain was expressed in stem cells of yeast with receptor and calcium in water"
 
@@ -89,19 +91,27 @@ def test_auto_takes_bf16_where_there_are_units(
         model.predict([doc])
     assert len([r for r in caplog.records if "bf16 is used" in r.message]) == int(units)
     dtypes = {weights.dtype for weights in shim_of(model)._fast.parameters()}
-    assert dtypes == {torch.bfloat16 if units else torch.float32}
+    assert (torch.bfloat16 in dtypes) is units
     assert {weights.dtype for weights in shim_of(model)._hfmodel.transformer.parameters()} == {torch.float32}
 
 
-def test_in_bf16_windows_are_padded_to_few_lengths(tiny_roberta: Path) -> None:
-    lengths = np.array([3, 16, 17, 113, 128])
-    padded = {p: shim_of(make_model(tiny_roberta, precision=p)).padded(lengths) for p in ("fp32", "bf16")}
-    assert padded["fp32"].tolist() == lengths.tolist()
-    assert padded["bf16"].tolist() == [16, 16, 32, 128, 128]
-    # 100 positions, as in a model whose windows end between two steps.
-    shim = shim_of(make_model(tiny_roberta, precision="bf16"))
-    shim._hfmodel.tokenizer.model_max_length = 100
-    assert shim.padded(np.array([97, 100])).tolist() == [100, 100]
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_windows_of_all_lengths_go_together_where_nothing_is_padded(
+    tiny_model: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bf16_module, "can_pack", lambda: True)
+    model = make_model(tiny_model, precision=precision)
+    asked: list[bool] = []
+
+    def record(lengths: Ints, budget: int, padded: bool) -> list[Ints]:
+        asked.append(padded)
+        return batch_windows(lengths, budget, padded)
+
+    monkeypatch.setattr(model_module, "batch_windows", record)
+    docs = [spacy.blank("en")(TEXT)]
+    model.predict(docs)
+    model.begin_update(docs)
+    assert asked == [precision == "fp32", True]
 
 
 @pytest.mark.parametrize(("positions", "expected"), [({"max_position_embeddings": 60}, 60), ({}, 77)])

@@ -214,9 +214,9 @@ def test_the_papers_hold_the_measured_figures(trained: Path, folder: Path) -> No
     papers = [folder / name for name in ("figures.json", "temperature.json", "steps.md")]
     card, readme, picture = (folder / name for name in ("CARD.md", "READ.md", "docs/scores.png"))
     marks = (
-        "<!-- measured: scripts/document.py writes what stands here -->\n",
+        "<!-- measured: with scripts/evaluate.py -->\n",
         "<!-- end of measured -->",
-        "<!-- measured: benchmarks/speed.py writes what stands here -->\n",
+        "<!-- measured: with benchmarks/speed.py -->\n",
     )
     fast = f"{marks[2]}earlier\n{marks[1]}"
     readme.write_text(f"before\n{marks[0]}former\n{marks[1]}\n{fast}\nafter\n", encoding="utf8")
@@ -265,7 +265,7 @@ def test_steps_and_seeds_are_compared(trained: Path, folder: Path) -> None:
 def test_the_page_on_clusters_holds_the_measured_figures() -> None:
     page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf8")
     report = srsly.read_json(ROOT / "metrics" / "engines.json")
-    marked = measured.marked(page, engines.WRITER)
+    marked = measured.marked(page, engines.MEASURED_BY)
     assert marked is not None
     assert engines.as_markdown(report) in marked[0]
     report["paragraphs"]["runs"]["ray, 1 worker"]["words_per_second"] = 37_000_000 * 200 / 3600

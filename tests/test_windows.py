@@ -118,15 +118,27 @@ def test_word_that_straddles_a_border_belongs_to_both_spans() -> None:
     ]
 
 
-@given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 120))
-def test_batches_hold_every_window_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    batches = batch_windows(np.array(lengths, dtype=np.int64), budget)
+@given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 120), st.booleans())
+def test_batches_hold_every_window_once_within_the_budget(
+    lengths: list[int], budget: int, padded: bool
+) -> None:
+    batches = batch_windows(np.array(lengths, dtype=np.int64), budget, padded)
     order = [i for batch in batches for i in batch.tolist()]
     assert sorted(order) == list(range(len(lengths)))
-    assert [lengths[i] for i in order] == sorted(lengths, reverse=True)
+    if padded:
+        assert [lengths[i] for i in order] == sorted(lengths, reverse=True)
     for batch in batches:
-        padded = len(batch) * max(lengths[i] for i in batch)
-        assert len(batch) == 1 or padded <= budget
+        sizes = [lengths[i] for i in batch]
+        assert len(batch) == 1 or (len(batch) * max(sizes) if padded else sum(sizes)) <= budget
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 120))
+def test_batches_without_padding_leave_no_room_for_a_later_window(lengths: list[int], budget: int) -> None:
+    batches = batch_windows(np.array(lengths), budget, padded=False)
+    for number, batch in enumerate(batches):
+        filled = sum(lengths[i] for i in batch)
+        assert all(filled + lengths[i] > budget for later in batches[number + 1 :] for i in later)
+        assert [lengths[i] for i in batch] == sorted((lengths[i] for i in batch), reverse=True)
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 1200))
@@ -143,7 +155,7 @@ def test_no_other_cut_into_batches_takes_less_time(lengths: list[int], budget: i
             start += size
         return total
 
-    found = [len(batch) for batch in batch_windows(np.array(lengths), budget)]
+    found = [len(batch) for batch in batch_windows(np.array(lengths), budget, padded=True)]
     # A cut is a choice of the borders between windows at which a batch ends.
     cuts = itertools.product([False, True], repeat=len(lengths) - 1)
     ends = [[*(i for i, ends in enumerate(cut, start=1) if ends), len(lengths)] for cut in cuts]
@@ -151,15 +163,21 @@ def test_no_other_cut_into_batches_takes_less_time(lengths: list[int], budget: i
 
 
 def test_windows_of_one_length_are_batched_in_the_order_of_the_text() -> None:
-    batches = batch_windows(np.array([300, 500] * 4), 1200)
+    batches = batch_windows(np.array([300, 500] * 4), 1200, padded=True)
     assert [batch.tolist() for batch in batches] == [[1, 3], [5, 7], [0, 2, 4, 6]]
 
 
 def test_a_few_short_windows_go_with_longer_ones() -> None:
-    assert [batch.tolist() for batch in batch_windows(np.array([30, 80, 90]), 4096)] == [[2, 1, 0]]
-    assert [batch.tolist() for batch in batch_windows(np.array([20, 200, 210]), 4096)] == [[2, 1], [0]]
-    assert [batch.tolist() for batch in batch_windows(np.ones(7, dtype=np.int64), 4)] == [
+    assert [batch.tolist() for batch in batch_windows(np.array([30, 80, 90]), 4096, padded=True)] == [
+        [2, 1, 0]
+    ]
+    assert [batch.tolist() for batch in batch_windows(np.array([20, 200, 210]), 4096, padded=True)] == [
+        [2, 1],
+        [0],
+    ]
+    assert [batch.tolist() for batch in batch_windows(np.ones(7, dtype=np.int64), 4, padded=True)] == [
         [0, 1, 2],
         [3, 4, 5, 6],
     ]
-    assert batch_windows(np.zeros(0, dtype=np.int64), 4) == []
+    assert batch_windows(np.zeros(0, dtype=np.int64), 4, padded=True) == []
+    assert batch_windows(np.zeros(0, dtype=np.int64), 4, padded=False) == []
