@@ -138,7 +138,7 @@ def main(
         "rounds": rounds,
         "bare": bool(bare),
     }
-    abstracts = list(take_words(cut(texts, "abstracts"), 8 * words))
+    abstracts = list(take_words(cut(texts, "abstracts"), 32 * words))
     with TemporaryDirectory() as folder:
         small = make_fp32(Path(craftner_spacy.__file__).parent / "small", Path(folder) / "small")
         shapes = {"small": small, "BioBERT's shape": make_biobert_shape(small, Path(folder) / "biobert")}
