@@ -7,11 +7,12 @@ from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from .packed_bert import PackedBert, can_pack, copy_as, pack
+from .packed_linear import can_pack, pack
+from .unpadded_bert import UnpaddedBert
 
 LENGTH_STEP = 32
-"""Where windows are padded, it is to a multiple of so many wordpieces on the processor, where each new shape
-costs time and memory (see `packed_bert`)."""
+"""Where windows are padded on the processor, it is to a multiple of so many wordpieces, since each new shape
+costs time and memory (see `unpadded_bert`)."""
 
 
 def has_bf16_units(device: str) -> bool:
@@ -27,22 +28,36 @@ def has_bf16_units(device: str) -> bool:
 def copy_in_bf16(network: Any, max_pieces: int) -> Any:
     """A copy of a Hugging Face network for inference in bf16, on the same device.
 
+    network: in fp32; it stays as it is.
     max_pieces (int): the longest window that the network takes, in wordpieces.
-    RETURNS: takes input_ids and attention_mask (n_windows, n_pieces), gives logits as the network does.
+    RETURNS: takes input_ids and attention_mask (n_windows, n_pieces), gives logits as the network does, in
+        bf16 or fp32. On the processor its attribute `pads_to` says to a multiple of how many wordpieces it
+        pads windows; 0: it does not.
     """
-    on_cpu = network.device.type == "cpu"
-    if on_cpu and can_pack() and PackedBert.fits(network, max_pieces):
-        return PackedBert(network, torch.bfloat16)
-    copy = copy_as(network, torch.bfloat16)
-    if on_cpu and can_pack():
+    copy = type(network).from_pretrained(
+        None,
+        config=network.config,
+        state_dict=network.state_dict(),
+        torch_dtype=torch.bfloat16,
+        attn_implementation=network.config._attn_implementation,
+    )
+    copy = copy.to(network.device).eval().requires_grad_(False)
+    if network.device.type != "cpu":
+        return copy
+    if can_pack() and UnpaddedBert.fits(network, max_pieces):
+        return UnpaddedBert(network, copy)
+    if can_pack():
         pack(copy)
-    return PaddedNetwork(copy, max_pieces) if on_cpu else copy
+    return PaddedNetwork(copy, max_pieces)
 
 
 class PaddedNetwork(nn.Module):
     """A network whose windows are padded to one of few lengths."""
 
+    pads_to = LENGTH_STEP
+
     def __init__(self, network: nn.Module, max_pieces: int) -> None:
+        """max_pieces (int): the longest window that the network takes, in wordpieces."""
         super().__init__()
         self.network = network
         self.max_pieces = max_pieces
@@ -50,7 +65,7 @@ class PaddedNetwork(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> TokenClassifierOutput:
         """input_ids, attention_mask (n_windows, n_pieces). RETURNS: with logits of the same windows."""
         length = input_ids.shape[1]
-        more = (0, min(-(-length // LENGTH_STEP) * LENGTH_STEP, self.max_pieces) - length)
+        more = (0, max(0, min(-(-length // LENGTH_STEP) * LENGTH_STEP, self.max_pieces) - length))
         output = self.network(
             input_ids=functional.pad(input_ids, more), attention_mask=functional.pad(attention_mask, more)
         )

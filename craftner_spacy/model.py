@@ -21,7 +21,6 @@ from thinc.layers.pytorchwrapper import forward as pytorch_forward
 from .bf16 import copy_in_bf16, has_bf16_units
 from .decoding import TagScheme
 from .int8 import Int8Network
-from .packed_bert import PackedBert
 from .sources import find_folder, load_folder, read_tags, save_folder, saved_dtype
 from .windows import Windows, batch_windows, make_windows
 from .wordpieces import SpecialPieces, Wordpieces, special_pieces, split_texts
@@ -131,10 +130,11 @@ class TokenClassifierShim(HFShim):
         return "bf16" if has_bf16_units(self.device.type) else "fp32"
 
     @property
-    def fast(self) -> Any:
+    def for_inference(self) -> Any:
         """The network as it is used for inference; it is made when it is first asked for.
 
-        RAISES: what `_make_fast` and `_begin_in_worker` raise.
+        RAISES: ValueError for int8 on a graphics card, ImportError for int8 without its extra, RuntimeError
+            in a forked worker if the weights are on a graphics card.
         """
         if os.getpid() != self._pid:
             self._begin_in_worker()
@@ -144,12 +144,17 @@ class TokenClassifierShim(HFShim):
 
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         with torch.inference_mode():
-            return self.fast(**inputs.kwargs).logits
+            return self.for_inference(**inputs.kwargs).logits
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        super().to_device(device_type, device_id)
+        self._fast = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is made for one processor is made anew on another.
+        return {**self.__dict__, "_fast": None}
 
     def _make_fast(self) -> Any:
-        """
-        RAISES: ValueError for int8 on a graphics card, ImportError for int8 without its extra.
-        """
         precision = self.inference_precision
         logger.info("%s is used for inference on %s", precision, self.device)
         if precision == "bf16":
@@ -274,8 +279,10 @@ def forward(
     n_tags = len(shim.scheme.tags) if shim.scheme else 0
     flat = np.zeros((int(firsts[-1]), n_tags), dtype=np.float32)
     widths = all_lengths + n_outer
-    padded = is_train or not isinstance(shim.fast, PackedBert)
-    batches = batch_windows(widths, model.attrs["batch_tokens"], padded)
+    # A network of Hugging Face's own pads to the longest window of a batch.
+    pads_to = 1 if is_train or not len(widths) else getattr(shim.for_inference, "pads_to", 1)
+    padded = -(-widths // pads_to) * pads_to if pads_to else widths
+    batches = batch_windows(padded, model.attrs["batch_tokens"], pads_to > 0)
     backprops = []
     n_prefix = len(shim.special.prefix)
     pending = batches[::-1]

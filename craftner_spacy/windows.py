@@ -134,11 +134,12 @@ def make_windows(span_chars: Ints, word_chars: Ints, word_pieces: Ints, max_piec
 
 
 def batch_windows(lengths: Ints, batch_pieces: int, padded: bool) -> list[Ints]:
-    """Group windows of like length into batches of at most `batch_pieces`, padding included.
+    """Group windows into batches of at most `batch_pieces`, padding included.
 
-    With padding it is, of all ways to cut the windows, sorted by length, into batches, the one that takes
-    least time: a batch takes as much as its wordpieces, padding included, and `BATCH_COST` more. Without
-    padding each batch is filled up with what fits.
+    With padding windows of like length go together: of all ways to cut the windows, sorted by length, into
+    batches, it is the one that takes least time, where a batch takes as much as its wordpieces, padding
+    included, and `BATCH_COST` more. Without padding each batch is filled up with what fits; a small one at
+    the end shares with the one before.
 
     lengths (n_windows,): wordpieces of each window, special pieces included.
     batch_pieces (int): the most wordpieces in one batch. A longer window is a batch alone.
@@ -149,8 +150,8 @@ def batch_windows(lengths: Ints, batch_pieces: int, padded: bool) -> list[Ints]:
     [[1, 3], [2, 0]]
     >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 30]), 4000, padded=True)]
     [[0, 2], [3, 1]]
-    >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 30]), 1020, padded=False)]
-    [[0, 2, 3], [1]]
+    >>> [batch.tolist() for batch in batch_windows(np.array([500, 20, 490, 300]), 1020, padded=False)]
+    [[0, 2, 1], [3]]
     """
     order = np.argsort(-lengths, kind="stable")
     widths = np.maximum(lengths[order], 1)
@@ -159,16 +160,21 @@ def batch_windows(lengths: Ints, batch_pieces: int, padded: bool) -> list[Ints]:
 
 def _fill_most(order: Ints, widths: Ints, batch_pieces: int) -> list[Ints]:
     """Put the longest window that fits into a batch, until none does; see `batch_windows`."""
-    left, lengths = order[::-1].tolist(), widths[::-1].tolist()
-    batches = []
+    left, lengths = list(range(len(order)))[::-1], widths[::-1].tolist()
+    batches: list[list[int]] = []
     while left:
         batch = [left.pop()]
         room = batch_pieces - lengths.pop()
         while (place := bisect_right(lengths, room)) > 0:
             batch.append(left.pop(place - 1))
             room -= lengths.pop(place - 1)
-        batches.append(np.array(batch, dtype=np.int64))
-    return batches
+        batches.append(batch)
+    if len(batches) > 1 and room > 0.75 * batch_pieces:
+        both = sorted(batches[-2] + batches[-1])
+        halves = [both[::2], both[1::2]]
+        if widths[halves[0]].sum() <= batch_pieces:
+            batches[-2:] = halves
+    return [order[batch] for batch in batches]
 
 
 def _pad_least(order: Ints, widths: Ints, batch_pieces: int) -> list[Ints]:

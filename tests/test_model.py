@@ -11,7 +11,6 @@ import torch
 from spacy.util import registry
 from spacy_transformers.layers.hf_wrapper import HFObjects
 
-from craftner_spacy import bf16 as bf16_module
 from craftner_spacy import model as model_module
 from craftner_spacy.model import (
     TokenClassifier,
@@ -22,6 +21,7 @@ from craftner_spacy.model import (
     load,
     shim_of,
 )
+from craftner_spacy.packed_linear import can_pack
 from craftner_spacy.windows import Ints, batch_windows
 
 TEXT = "The kinase in mouse brain was expressed in stem cells of yeast with receptor and calcium in water"
@@ -95,23 +95,51 @@ def test_auto_takes_bf16_where_there_are_units(
     assert {weights.dtype for weights in shim_of(model)._hfmodel.transformer.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_windows_of_all_lengths_go_together_where_nothing_is_padded(
-    tiny_model: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+DOCS = [" ".join(TEXT.split()[:n]) for n in (1, 3, 18, 2, 9, 9, 0, 5)]
+
+
+@pytest.mark.parametrize("folder", ["tiny_model", "tiny_roberta"])
+@pytest.mark.parametrize("batch_tokens", [1, 40, 2048])
+def test_many_documents_in_bf16(folder: str, batch_tokens: int, request: pytest.FixtureRequest) -> None:
+    docs = list(spacy.blank("en").pipe(DOCS))
+    found = []
+    for precision in ("fp32", "bf16"):
+        model = make_model(request.getfixturevalue(folder), window=8, stride=6, precision=precision)
+        model.attrs["batch_tokens"] = batch_tokens
+        found.append(model.predict(docs))
+    for fp32, bf16 in zip(*found, strict=True):
+        assert np.array_equal(fp32.chars, bf16.chars)
+        assert bf16.logits == pytest.approx(fp32.logits, abs=0.2)
+
+
+def test_padding_counts_for_the_size_of_a_batch(
+    tiny_roberta: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bf16_module, "can_pack", lambda: True)
-    model = make_model(tiny_model, precision=precision)
-    asked: list[bool] = []
+    batches: dict[Path, list[tuple[int, bool]]] = {}
+    for folder in (tiny_roberta, tiny_model):
 
-    def record(lengths: Ints, budget: int, padded: bool) -> list[Ints]:
-        asked.append(padded)
-        return batch_windows(lengths, budget, padded)
+        def record(lengths: Ints, budget: int, padded: bool, folder: Path = folder) -> list[Ints]:
+            batches.setdefault(folder, []).append((int(lengths.max()), padded))
+            return batch_windows(lengths, budget, padded)
 
-    monkeypatch.setattr(model_module, "batch_windows", record)
-    docs = [spacy.blank("en")(TEXT)]
-    model.predict(docs)
-    model.begin_update(docs)
-    assert asked == [precision == "fp32", True]
+        monkeypatch.setattr(model_module, "batch_windows", record)
+        model = make_model(folder, precision="bf16")
+        model.predict([spacy.blank("en")("mouse")])
+        model.begin_update([spacy.blank("en")("mouse")])
+    [(read, padded), (trained, while_training)] = batches[tiny_roberta]
+    assert (read, padded) == (32, True)
+    assert (trained < 32, while_training) == (True, True)
+    assert [padded for _, padded in batches[tiny_model]] == [not can_pack(), True]
+
+
+def test_nothing_is_made_where_nothing_is_read(tiny_model: Path) -> None:
+    model = make_model(tiny_model)
+    model.predict([spacy.blank("en")("")])
+    assert shim_of(model)._fast is None
+    model.predict([spacy.blank("en")(TEXT)])
+    assert shim_of(model)._fast is not None
+    shim_of(model).to_device("cpu", 0)
+    assert shim_of(model)._fast is None
 
 
 @pytest.mark.parametrize(("positions", "expected"), [({"max_position_embeddings": 60}, 60), ({}, 77)])

@@ -336,9 +336,12 @@ def test_frozen_in_training(model: Path) -> None:
 
 
 @pytest.mark.parametrize("called_before", [True, False])
-def test_pickle(model: Path, called_before: bool) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_pickle(model: Path, precision: str, called_before: bool) -> None:
     nlp = spacy.blank("en")
-    add(nlp, model, threshold=0.01)
+    nlp.add_pipe(
+        "craft_ner", config={"threshold": 0.01, "model": {"name": str(model), "precision": precision}}
+    )
     if called_before:
         nlp(TEXT)
     again = pickle.loads(pickle.dumps(nlp))
@@ -348,15 +351,15 @@ def test_pickle(model: Path, called_before: bool) -> None:
     assert pipe.threshold == 0.01
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_processes_by(method: str, model: Path) -> None:
+@pytest.mark.parametrize(("method", "precision"), [("spawn", "fp32"), ("spawn", "bf16"), ("fork", "bf16")])
+def test_processes_by(method: str, precision: str, model: Path) -> None:
     code = f"""
 import multiprocessing
 import spacy
 if __name__ == "__main__":
     multiprocessing.set_start_method({method!r})
     nlp = spacy.blank("en")
-    nlp.add_pipe("craft_ner", config={{"model": {{"name": {str(model)!r}, "precision": "fp32"}}}})
+    nlp.add_pipe("craft_ner", config={{"model": {{"name": {str(model)!r}, "precision": {precision!r}}}}})
     [one] = [[(e.start_char, e.end_char, e.label_) for e in nlp({TEXT!r}).ents]]
     docs = list(nlp.pipe([{TEXT!r}] * 4, n_process=2, batch_size=1))
     assert [[(e.start_char, e.end_char, e.label_) for e in doc.ents] for doc in docs] == [one] * 4

@@ -135,10 +135,17 @@ def test_batches_hold_every_window_once_within_the_budget(
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 120))
 def test_batches_without_padding_leave_no_room_for_a_later_window(lengths: list[int], budget: int) -> None:
     batches = batch_windows(np.array(lengths), budget, padded=False)
-    for number, batch in enumerate(batches):
-        filled = sum(lengths[i] for i in batch)
-        assert all(filled + lengths[i] > budget for later in batches[number + 1 :] for i in later)
+    for batch in batches:
         assert [lengths[i] for i in batch] == sorted((lengths[i] for i in batch), reverse=True)
+    for number, batch in enumerate(batches[:-2]):
+        room = budget - sum(lengths[i] for i in batch)
+        assert all(lengths[i] > room for later in batches[number + 1 :] for i in later)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(10, [10]), (11, [6, 5]), (22, [10, 6, 6]), (23, [10, 10, 3])])
+def test_a_small_batch_at_the_end_shares_with_the_one_before(n: int, expected: list[int]) -> None:
+    batches = batch_windows(np.full(n, 10), 100, padded=False)
+    assert [len(batch) for batch in batches] == expected
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 1200))
