@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count, islice
 from pathlib import Path
@@ -258,34 +257,39 @@ def timed(run: Callable[..., Any], *given: Any) -> float:
     return time.perf_counter() - start
 
 
-def by_length(model: Path, text: str, longest: int, rounds: int) -> dict[str, float]:
-    """Microseconds a word for documents of 100, 1,000, ... characters, each alone, median of the rounds.
+def by_length(model: Path, text: str, longest: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Microseconds a word for documents of 100, 1,000, ... characters, median of the rounds.
 
-    RETURNS: by the number of characters. All read the same text, its first 100,000 characters; longer
-        documents repeat it.
+    RETURNS: by the number of characters, 'alone', where each document is given by itself, and 'stream', where
+        all go through `nlp.pipe`. All read the same text, its first 100,000 characters; longer documents
+        repeat it.
     """
     nlp = load_pipeline(str(model))
     nlp.max_length = longest
     text = text[:100_000]
     n_words = len(text.split())
-    docs = {}
+    found = {}
     length = 100
     while length <= longest:
-        repeated = text * max(1, length // len(text))
-        docs[length] = [repeated[i : i + length] for i in range(0, len(repeated), length)]
+        repeats = max(1, length // len(text))
+        repeated = text * repeats
+        docs = [repeated[i : i + length] for i in range(0, len(repeated), length)]
+        # The first round makes what the others only use.
+        timings = [(timed(_one_by_one, nlp, docs), timed(_as_stream, nlp, docs)) for _ in range(rounds + 1)]
+        alone, stream = (1e6 * median(kind) / (n_words * repeats) for kind in zip(*timings[1:], strict=True))
+        found[str(length)] = {"alone": alone, "stream": stream}
         length *= 10
-    runs = {str(length): partial(_one_by_one, nlp, texts) for length, texts in docs.items()}
-    # The first round makes what the others only use.
-    timings = {name: [timed(run) for _ in range(rounds + 1)][1:] for name, run in runs.items()}
-    return {
-        name: 1e6 * median(found) / (n_words * max(1, int(name) // len(text)))
-        for name, found in timings.items()
-    }
+    return found
 
 
 def _one_by_one(nlp: Language, texts: Sequence[str]) -> None:
     for text in texts:
         nlp(text)
+
+
+def _as_stream(nlp: Language, texts: Sequence[str]) -> None:
+    for _ in nlp.pipe(texts):
+        pass
 
 
 def by_number(model: Path, texts: Sequence[str]) -> dict[str, float]:
@@ -447,8 +451,16 @@ def as_markdown(report: dict[str, Any]) -> str:
             f"Share of the {units} peak, end to end: " + ", ".join(f"{s:.0%}" for s in shares) + ".",
             "",
         ]
-    lines += ["## By length of the document", "", "| characters | µs a word |", "|---|---|"]
-    lines += [f"| {int(length):,} | {found:.0f} |" for length, found in report["by_length"].items()]
+    lines += [
+        "## By length of the document",
+        "",
+        "Microseconds a word, each document given alone, and as one of a stream.",
+        "",
+        "| characters | alone | stream |",
+        "|---|---|---|",
+    ]
+    for length, found in report["by_length"].items():
+        lines.append(f"| {int(length):,} | {found['alone']:.0f} | {found['stream']:.0f} |")
     lines += ["", "## By number of abstracts", "", "| abstracts | µs a word |", "|---|---|"]
     lines += [f"| {int(number):,} | {found:.0f} |" for number, found in report["by_number"].items()]
     lines += [
