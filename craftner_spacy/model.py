@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, cast, get_args
@@ -109,7 +110,8 @@ class TokenClassifierShim(HFShim):
         self._hfmodel = hf_model
         self._model = hf_model.transformer
         self._fast: Any = None
-        self._pid = os.getpid()
+        # The process that it is used in; none yet where it comes out of a pickle.
+        self._pid: int | None = os.getpid()
         self.scheme: TagScheme | None = None
         self.special = SpecialPieces([], [], 0)
         self.max_pieces = 0
@@ -133,11 +135,8 @@ class TokenClassifierShim(HFShim):
     def for_inference(self) -> Any:
         """The network as it is used for inference; it is made when it is first asked for.
 
-        RAISES: ValueError for int8 on a graphics card, ImportError for int8 without its extra, RuntimeError
-            in a forked worker if the weights are on a graphics card.
+        RAISES: ValueError for int8 on a graphics card, ImportError for int8 without its extra.
         """
-        if os.getpid() != self._pid:
-            self._begin_in_worker()
         if self._fast is None:
             self._fast = self._make_fast()
         return self._fast
@@ -152,7 +151,7 @@ class TokenClassifierShim(HFShim):
 
     def __getstate__(self) -> dict[str, Any]:
         # What is made for one processor is made anew on another.
-        return {**self.__dict__, "_fast": None}
+        return {**self.__dict__, "_fast": None, "_pid": None}
 
     def _make_fast(self) -> Any:
         precision = self.inference_precision
@@ -168,18 +167,22 @@ class TokenClassifierShim(HFShim):
             return Int8Network(self._model, _max_pieces(self._hfmodel), torch.get_num_threads())
         return self._model.eval()
 
-    def _begin_in_worker(self) -> None:
-        """Make a copy of the model that a forked worker inherited fit to run there.
+    def enter_process(self) -> None:
+        """In another process than before, make ready to run there: a worker keeps to one thread.
 
-        RAISES: RuntimeError if the weights are on a graphics card, which a forked process cannot use.
+        RAISES: RuntimeError if it was forked, and the weights are on a graphics card, which it cannot use.
         """
-        if self.device.type != "cpu":
+        if self._pid == os.getpid():
+            return
+        is_forked = self._pid is not None
+        if is_forked and self.device.type != "cpu":
             raise RuntimeError(
                 f"n_process > 1 with the model on {self.device}: a worker that was forked cannot use it. "
                 "Use n_process = 1 with the graphics card, or the processor with more"
             )
-        # The parent's thread pool did not come along, and waiting for it would hang.
-        torch.set_num_threads(1)
+        if is_forked or parent_process() is not None:
+            # A forked process has not the parent's thread pool, and waiting for it would hang.
+            torch.set_num_threads(1)
         if isinstance(self._fast, Int8Network):
             self._fast.reopen(n_threads=1)
         self._pid = os.getpid()
@@ -262,6 +265,7 @@ def forward(
         logits, (n_words, n_tags) each.
     """
     shim = shim_of(model)
+    shim.enter_process()
     texts = split_texts(shim._hfmodel.tokenizer, [doc.text for doc in docs])
     windows = [
         make_windows(_chars(spans), text.word_chars, text.word_pieces, shim.max_pieces)

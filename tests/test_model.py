@@ -1,5 +1,6 @@
 """The Thinc model: pooling, precision, spans."""
 
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -172,3 +173,18 @@ def test_a_forked_worker_cannot_use_a_graphics_card(
     monkeypatch.setattr(shim, "_pid", -1)
     with pytest.raises(RuntimeError, match="n_process > 1 with the model on meta"):
         model.predict([spacy.blank("en")(TEXT)])
+
+
+@pytest.mark.parametrize(("parent", "expected"), [(None, 2), (SimpleNamespace(), 1)])
+def test_what_comes_out_of_a_pickle_keeps_to_one_thread_in_a_worker_alone(
+    parent: object, expected: int, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_module, "parent_process", lambda: parent)
+    model = pickle.loads(pickle.dumps(make_model(tiny_model)))
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        model.predict([spacy.blank("en")(TEXT)])
+        assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(n_threads)
