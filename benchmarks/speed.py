@@ -267,19 +267,26 @@ def by_length(model: Path, text: str, longest: int, rounds: int) -> dict[str, di
     nlp = load_pipeline(str(model))
     nlp.max_length = longest
     text = text[:100_000]
-    n_words = len(text.split())
-    found = {}
+    ways = {"alone": _one_by_one, "stream": _as_stream}
+    docs = {}
     length = 100
     while length <= longest:
-        repeats = max(1, length // len(text))
-        repeated = text * repeats
-        docs = [repeated[i : i + length] for i in range(0, len(repeated), length)]
-        # The first round makes what the others only use.
-        timings = [(timed(_one_by_one, nlp, docs), timed(_as_stream, nlp, docs)) for _ in range(rounds + 1)]
-        alone, stream = (1e6 * median(kind) / (n_words * repeats) for kind in zip(*timings[1:], strict=True))
-        found[str(length)] = {"alone": alone, "stream": stream}
+        repeated = text * max(1, length // len(text))
+        docs[length] = [repeated[i : i + length] for i in range(0, len(repeated), length)]
         length *= 10
-    return found
+    timings: dict[int, dict[str, list[float]]] = {length: {way: [] for way in ways} for length in docs}
+    # The first round makes what the others only use.
+    for number in range(rounds + 1):
+        for length, texts in docs.items():
+            n_words = len(text.split()) * max(1, length // len(text))
+            for way, run in ways.items():
+                seconds = timed(run, nlp, texts)
+                if number:
+                    timings[length][way].append(1e6 * seconds / n_words)
+    return {
+        str(length): {way: median(found) for way, found in by_way.items()}
+        for length, by_way in timings.items()
+    }
 
 
 def _one_by_one(nlp: Language, texts: Sequence[str]) -> None:
