@@ -50,60 +50,33 @@ def rows_for(n_pieces: int) -> int:
 class Group(NamedTuple):
     """Windows of a batch whose attention is computed at once, made up to one width.
 
-    first, end (int): the rows in which their wordpieces stand.
+    first (int): the row in which their wordpieces begin.
+    lengths: wordpieces of each window; their rows follow one another.
     width (int): how many wordpieces each is made up to.
-    reads (n_windows * width,): the row of each of them; any row for those that make a window up.
-    writes (end - first,): where among them the rows' own wordpieces stand.
-    is_own (n_windows, 1, width, 1): 1 for a window's own wordpieces, 0 for those that make it up.
     """
 
     first: int
-    end: int
+    lengths: list[int]
     width: int
-    reads: torch.Tensor
-    writes: torch.Tensor
-    is_own: torch.Tensor
-
-    @property
-    def is_full(self) -> bool:
-        """Whether all windows are as long as the width."""
-        return len(self.reads) == self.end - self.first
 
 
-def group_windows(lengths: list[int], dtype: torch.dtype) -> list[Group]:
+def group_windows(lengths: list[int]) -> list[Group]:
     """Group neighbouring windows that are made up to the same width, as many as are a power of two.
 
     lengths: wordpieces of each window, one at least; their rows follow one another.
-    dtype (torch.dtype): of `Group.is_own`.
 
-    >>> groups = group_windows([40, 33, 48, 20], torch.float32)
-    >>> [(group.first, group.end, group.width, len(group.is_own)) for group in groups]
-    [(0, 73, 64, 2), (73, 121, 64, 1), (121, 141, 32, 1)]
+    >>> group_windows([40, 33, 48])
+    [Group(first=0, lengths=[40, 33], width=64), Group(first=73, lengths=[48], width=64)]
     """
     groups = []
     first = 0
     for width, same in groupby(lengths, lambda length: -(-length // WIDTH_STEP) * WIDTH_STEP):
         left = list(same)
-        places = torch.arange(width, device="cpu")
         while left:
             n = min(len(left), max(1, GROUP_PIECES // width)).bit_length() - 1
-            chosen, left = left[: 2**n], left[2**n :]
-            sizes = torch.tensor(chosen, device="cpu")[:, None]
-            is_own = places < sizes
-            starts = first + sizes.cumsum(0) - sizes
-            end = first + sum(chosen)
-            groups.append(
-                Group(
-                    first,
-                    end,
-                    width,
-                    # What makes a window up is its own first wordpiece, so that no other can spoil it.
-                    torch.where(is_own, starts + places, starts).view(-1),
-                    is_own.view(-1).nonzero()[:, 0],
-                    is_own[:, None, :, None].to(dtype),
-                )
-            )
-            first = end
+            groups.append(Group(first, left[: 2**n], width))
+            first += sum(left[: 2**n])
+            left = left[2**n :]
     return groups
 
 
@@ -138,26 +111,20 @@ class UnpaddedAttention(nn.Module):
         """states (n_rows, n_in). RETURNS (n_rows, n_inner): zeros for rows that are in no group."""
         n_inner, size = self.n_heads * self.size, self.size
         together = self.together(states)
-        attended = states.new_zeros(len(states), n_inner)
-        for group in groups:
-            rows = (
-                together[group.first : group.end] if group.is_full else together.index_select(0, group.reads)
-            )
-            n, width = len(group.is_own), group.width
+        attended = states.new_zeros(len(states), self.n_heads, size)
+        for first, lengths, width in groups:
+            n, rows = len(lengths), slice(first, first + sum(lengths))
+            made_up = together.new_zeros(n, width, together.shape[1])
+            for place, window in zip(made_up, together[rows].split(lengths), strict=True):
+                place[: len(window)] = window
             queries, keys, values = (
-                part.view(n, width, self.n_heads, -1).transpose(1, 2).contiguous()
-                for part in rows.split([n_inner, n_inner, n_inner + self.n_heads], dim=1)
+                part.unflatten(2, (self.n_heads, -1)).transpose(1, 2).flatten(0, 1)
+                for part in made_up.split([n_inner, n_inner, n_inner + self.n_heads], dim=2)
             )
-            if not group.is_full:
-                values.mul_(group.is_own)
-            found = _attend(queries.flatten(0, 1), keys.flatten(0, 1), values.flatten(0, 1))
-            found = found.view(n, self.n_heads, width, size).transpose(1, 2)
-            rows = attended[group.first : group.end]
-            if group.is_full:
-                rows.view(found.shape).copy_(found)
-            else:
-                torch.index_select(found.reshape(-1, n_inner), 0, group.writes, out=rows)
-        return attended
+            found = _attend(queries, keys, values).view(n, self.n_heads, width, size).transpose(1, 2)
+            for place, window in zip(attended[rows].split(lengths), found, strict=True):
+                place.copy_(window[: len(place)])
+        return attended.flatten(1)
 
 
 def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -198,7 +165,6 @@ class UnpaddedBert(nn.Module):
         super().__init__()
         for layer, original in zip(copy.bert.encoder.layer, network.bert.encoder.layer, strict=True):
             layer.attention.self = UnpaddedAttention(original.attention.self, copy.dtype)
-        self.dtype = copy.dtype
         pack(copy.bert)
         self.bert = copy.bert
         self.classifier = deepcopy(network.classifier).requires_grad_(False)
@@ -221,7 +187,7 @@ class UnpaddedBert(nn.Module):
         RETURNS: with logits (n_windows, n_pieces, n_tags) in fp32, zeros for what is not a window's own.
         """
         own = attention_mask.reshape(-1).nonzero()[:, 0]
-        groups = group_windows(attention_mask.sum(dim=1).tolist(), self.dtype)
+        groups = group_windows(attention_mask.sum(dim=1).tolist())
         more = (0, rows_for(len(own)) - len(own))
         ids = functional.pad(input_ids.reshape(-1)[own], more)[None]
         # The place in its window of each wordpiece.
