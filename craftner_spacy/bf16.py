@@ -9,6 +9,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from .packed_linear import can_pack, pack
 from .unpadded_bert import UnpaddedBert
+from .windows import round_up
 
 LENGTH_STEP = 32
 """Where windows are padded on the processor, it is to a multiple of so many wordpieces, since each new shape
@@ -44,9 +45,9 @@ def copy_in_bf16(network: Any, max_pieces: int) -> Any:
     copy = copy.to(network.device).eval().requires_grad_(False)
     if network.device.type != "cpu":
         return copy
-    if can_pack() and UnpaddedBert.fits(network, max_pieces):
-        return UnpaddedBert(network, copy)
     if can_pack():
+        if UnpaddedBert.fits(network, max_pieces):
+            return UnpaddedBert(network, copy)
         pack(copy)
     return PaddedNetwork(copy, max_pieces)
 
@@ -65,7 +66,7 @@ class PaddedNetwork(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> TokenClassifierOutput:
         """input_ids, attention_mask (n_windows, n_pieces). RETURNS: with logits of the same windows."""
         length = input_ids.shape[1]
-        more = (0, max(0, min(-(-length // LENGTH_STEP) * LENGTH_STEP, self.max_pieces) - length))
+        more = (0, max(0, min(round_up(length, LENGTH_STEP), self.max_pieces) - length))
         output = self.network(
             input_ids=functional.pad(input_ids, more), attention_mask=functional.pad(attention_mask, more)
         )

@@ -23,7 +23,7 @@ from .bf16 import copy_in_bf16, has_bf16_units
 from .decoding import TagScheme
 from .int8 import Int8Network
 from .sources import find_folder, load_folder, read_tags, save_folder, saved_dtype
-from .windows import Windows, batch_windows, make_windows
+from .windows import Windows, batch_windows, make_windows, round_up
 from .wordpieces import SpecialPieces, Wordpieces, special_pieces, split_texts
 
 logger = logging.getLogger(__name__)
@@ -285,7 +285,7 @@ def forward(
     widths = all_lengths + n_outer
     # A network of Hugging Face's own pads to the longest window of a batch.
     pads_to = 1 if is_train or not len(widths) else getattr(shim.for_inference, "pads_to", 1)
-    padded = -(-widths // pads_to) * pads_to if pads_to else widths
+    padded = round_up(widths, pads_to) if pads_to else widths
     batches = batch_windows(padded, model.attrs["batch_tokens"], pads_to > 0)
     backprops = []
     n_prefix = len(shim.special.prefix)

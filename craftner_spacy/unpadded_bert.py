@@ -16,6 +16,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 from transformers.models.bert.modeling_bert import BertSelfAttention
 
 from .packed_linear import PackedLinear, pack
+from .windows import round_up
 
 MOST_POSITIONS = 512
 """Wordpieces in a window up to which scores of attention are written out: they are as many as its square."""
@@ -44,7 +45,7 @@ def rows_for(n_pieces: int) -> int:
     [32, 64, 224, 640, 1280, 2048]
     """
     step = ROW_STEP if n_pieces <= 512 else 2 ** (n_pieces - 1).bit_length() // 8
-    return -(-n_pieces // step) * step
+    return round_up(n_pieces, step)
 
 
 class Group(NamedTuple):
@@ -70,7 +71,7 @@ def group_windows(lengths: list[int]) -> list[Group]:
     """
     groups = []
     first = 0
-    for width, same in groupby(lengths, lambda length: -(-length // WIDTH_STEP) * WIDTH_STEP):
+    for width, same in groupby(lengths, lambda length: round_up(length, WIDTH_STEP)):
         left = list(same)
         while left:
             n = min(len(left), max(1, GROUP_PIECES // width)).bit_length() - 1

@@ -98,11 +98,6 @@ def test_a_window_that_is_spoilt_spoils_no_other(network: BertForTokenClassifica
     assert torch.allclose(found[2], expected[2], atol=1e-5)
 
 
-def scores_of(rows: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Queries and keys (1, n, n) whose products are the scores."""
-    return torch.tensor([rows]), torch.eye(len(rows))[None]
-
-
 @pytest.mark.parametrize(
     ("rows", "exactly"),
     [
@@ -118,8 +113,9 @@ def scores_of(rows: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:
     ],
 )
 def test_scores_of_any_size(rows: list[list[float]], exactly: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    queries, keys = scores_of(rows)
-    fine, _ = scores_of([[0.0, 1.0, 2.0]] * 3)
+    # Keys of which the products are the queries themselves; a matrix beside that is right as it is.
+    both = torch.tensor([[[0.0, 1.0, 2.0]] * 3, rows])
+    keys = torch.eye(3)[None]
     values = torch.arange(9.0).view(1, 3, 3) + 1
     # The last wordpiece makes the window up.
     ones = torch.tensor([1.0, 1.0, 0.0])[None, :, None]
@@ -132,7 +128,6 @@ def test_scores_of_any_size(rows: list[list[float]], exactly: int, monkeypatch: 
         return attend_exactly(queries, keys, values)
 
     monkeypatch.setattr(unpadded_bert, "_attend_exactly", count)
-    both = torch.cat([fine, queries])
     found = unpadded_bert._attend(both, keys.repeat(2, 1, 1), with_ones.repeat(2, 1, 1))
     shares = torch.softmax(both[:, :, :2].double(), dim=-1)
     assert torch.allclose(found.double(), shares @ values[:, :2].double(), rtol=1e-5)
