@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count, islice
 from pathlib import Path
@@ -33,6 +33,7 @@ from contenders import (
     transformers_pipeline,
 )
 from spacy.language import Language
+from spacy.tokens import Doc
 from tqdm import tqdm
 
 import craftner_spacy
@@ -267,36 +268,29 @@ def by_length(model: Path, text: str, longest: int, rounds: int) -> dict[str, di
     nlp = load_pipeline(str(model))
     nlp.max_length = longest
     text = text[:100_000]
-    ways = {"alone": _one_by_one, "stream": _as_stream}
-    docs = {}
-    length = 100
-    while length <= longest:
-        repeated = text * max(1, length // len(text))
-        docs[length] = [repeated[i : i + length] for i in range(0, len(repeated), length)]
-        length *= 10
-    timings: dict[int, dict[str, list[float]]] = {length: {way: [] for way in ways} for length in docs}
-    # The first round makes what the others only use.
-    for number in range(rounds + 1):
-        for length, texts in docs.items():
-            n_words = len(text.split()) * max(1, length // len(text))
-            for way, run in ways.items():
-                seconds = timed(run, nlp, texts)
-                if number:
-                    timings[length][way].append(1e6 * seconds / n_words)
+    lengths = [10**n for n in range(2, len(str(longest)))]
+    ways: dict[str, Callable[[list[str]], Iterable[Doc]]] = {
+        "alone": lambda docs: map(nlp, docs),
+        "stream": nlp.pipe,
+    }
+    runs = {f"{length} {way}": _in_pieces(length, read) for length in lengths for way, read in ways.items()}
+    seconds = interleaved(runs, [text], rounds)
+    n_words = {length: len(text.split()) * max(1, length // len(text)) for length in lengths}
     return {
-        str(length): {way: median(found) for way, found in by_way.items()}
-        for length, by_way in timings.items()
+        str(length): {way: 1e6 * median(seconds[f"{length} {way}"]) / n_words[length] for way in ways}
+        for length in lengths
     }
 
 
-def _one_by_one(nlp: Language, texts: Sequence[str]) -> None:
-    for text in texts:
-        nlp(text)
+def _in_pieces(length: int, read: Callable[[list[str]], Iterable[Doc]]) -> Run:
+    """A run that reads its one text in pieces of so many characters; for longer ones it is repeated."""
 
+    def run(texts: Sequence[str]) -> int:
+        repeated = texts[0] * max(1, length // len(texts[0]))
+        pieces = [repeated[i : i + length] for i in range(0, len(repeated), length)]
+        return sum(len(doc.ents) for doc in read(pieces))
 
-def _as_stream(nlp: Language, texts: Sequence[str]) -> None:
-    for _ in nlp.pipe(texts):
-        pass
+    return run
 
 
 def by_number(model: Path, texts: Sequence[str]) -> dict[str, float]:
