@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 Ints = NDArray[np.int64]
 
-_AS_ASCII = str.maketrans({"\u2212": "-"})
-"""BERT takes the minus sign for a letter, and would glue it to the gene in front (``Sam68\u2212/\u2212``)."""
+_MINUS = "\u2212"
+"""BERT takes it for a letter, and would glue it to the gene in front (``Sam68\u2212/\u2212``)."""
 
 _IS_SPACE = np.array([chr(code).isspace() for code in range(0x3001)] + [False])
 """By code point; the last entry stands for all that follow."""
@@ -54,7 +54,7 @@ def split_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> lis
     texts: of any length; an empty one gives empty arrays.
     """
     encodings = tokenizer.backend_tokenizer.encode_batch(
-        [text.translate(_AS_ASCII) for text in texts], add_special_tokens=False
+        [text.replace(_MINUS, "-") for text in texts], add_special_tokens=False
     )
     return [
         _words(np.array(enc.ids, dtype=np.int64), enc.word_ids, enc.offsets, text)
