@@ -71,8 +71,9 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
     """The most probable row of tags that the scheme allows (Viterbi).
 
     A word whose likeliest tag is no ``I-`` may follow anything, so the row falls into runs there. Only runs
-    with a forbidden step are searched, each alone: where the best row of a run begins with no ``I-`` either,
-    it fits whatever stands before; where it does, the run is searched together with the one before.
+    with a forbidden step are searched, each alone and all at once: where the best row of a run begins with no
+    ``I-`` either, it fits whatever stands before; where it does, the run is joined to the one before, and
+    both are searched as one.
 
     log_probs (n_words, n_tags): log-probability of each tag at each word.
     RETURNS (n_words,): index of each word's tag.
@@ -87,31 +88,45 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
     forbidden = np.flatnonzero(~scheme.may_follow[tags[:-1], tags[1:]]) + 1
     if not scheme.may_begin[tags[0]]:
         forbidden = np.concatenate([[0], forbidden])
-    runs = np.unique(np.concatenate([[0], np.flatnonzero(scheme.may_begin[tags]), [len(tags)]]))
-    for run in np.unique(np.searchsorted(runs, forbidden, side="right") - 1).tolist():
-        first, end = run, int(runs[run + 1])
-        found = _search(log_probs[runs[first] : end], scheme, is_first=first == 0)
-        while first and not scheme.may_begin[found[0]]:
-            first -= 1
-            found = _search(log_probs[runs[first] : end], scheme, is_first=first == 0)
-        tags[runs[first] : end] = found
+    starts = np.union1d([0], np.flatnonzero(scheme.may_begin[tags]))
+    pending = np.unique(np.searchsorted(starts, forbidden, side="right") - 1)
+    while len(pending):
+        ends = np.append(starts[1:], len(tags))
+        _search_runs(log_probs, starts[pending], ends[pending], scheme, tags)
+        joined = pending[~scheme.may_begin[tags[starts[pending]]]]
+        is_start = np.ones(len(starts), dtype=bool)
+        is_start[joined] = False
+        pending = np.unique(np.cumsum(is_start)[joined] - 1)
+        starts = starts[is_start]
     return tags
 
 
-def _search(log_probs: Floats, scheme: TagScheme, is_first: bool) -> Ints:
-    """The most probable row; `is_first`: it cannot begin with ``I-``, as there is nothing to go on with."""
+def _search_runs(log_probs: Floats, starts: Ints, ends: Ints, scheme: TagScheme, tags: Ints) -> None:
+    """Write the most probable row of tags for each run; any tag may begin it, but not where the words begin.
+
+    log_probs (n_words, n_tags): log-probability of each tag at each word.
+    starts, ends (n_runs,): words of each run; one at least.
+    tags (n_words,): where the rows are written.
+    """
+    longest_first = np.argsort(starts - ends, kind="stable")
+    starts = starts[longest_first]
+    lengths = ends[longest_first] - starts
+    # The log-probability of the best row of each run up to a word, by its tag there. (n_runs, n_tags)
+    best = log_probs[starts].astype(np.float64)
+    best[starts == 0] += np.where(scheme.may_begin, 0.0, -np.inf)
     penalty = np.where(scheme.may_follow, 0.0, -np.inf)
-    best = log_probs[0] + (np.where(scheme.may_begin, 0.0, -np.inf) if is_first else 0.0)
-    came_from = np.zeros(log_probs.shape, dtype=np.int64)
-    for i in range(1, len(log_probs)):
-        paths = best[:, None] + penalty
-        came_from[i] = paths.argmax(axis=0)
-        best = paths.max(axis=0) + log_probs[i]
-    tags = np.zeros(len(log_probs), dtype=np.int64)
-    tags[-1] = best.argmax()
-    for i in range(len(log_probs) - 1, 0, -1):
-        tags[i - 1] = came_from[i, tags[i]]
-    return tags
+    came_from = []
+    for i in range(1, int(lengths[0])):
+        n = int(np.searchsorted(-lengths, -i))
+        paths = best[:n, :, None] + penalty
+        came_from.append(paths.argmax(axis=1))
+        best[:n] = paths.max(axis=1) + log_probs[starts[:n] + i]
+    found = best.argmax(axis=1)
+    tags[starts + lengths - 1] = found
+    for i, before in reversed(list(enumerate(came_from))):
+        n = len(before)
+        found[:n] = before[np.arange(n), found[:n]]
+        tags[starts[:n] + i] = found[:n]
 
 
 def read_entities(tags: Ints, log_probs: Floats, scheme: TagScheme) -> list[WordEntity]:

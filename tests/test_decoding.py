@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from craftner_spacy.decoding import (
     TagScheme,
     WordEntity,
-    _search,
+    _search_runs,
     best_tags,
     log_softmax,
     read_entities,
@@ -64,7 +64,8 @@ def test_best_tags_are_the_best_of_all_allowed(scores: np.ndarray) -> None:
 def test_runs_searched_alone_are_as_good_as_the_whole_row(scores: np.ndarray) -> None:
     log_probs = log_softmax(scores)
     words = np.arange(len(scores))
-    tags, whole = best_tags(log_probs, SCHEME), _search(log_probs, SCHEME, is_first=True)
+    tags, whole = best_tags(log_probs, SCHEME), np.zeros(len(scores), dtype=np.int64)
+    _search_runs(log_probs, words[:1], words[-1:] + 1, SCHEME, whole)
     assert is_allowed(tuple(SCHEME.tags[i] for i in tags))
     assert log_probs[words, tags].sum() == pytest.approx(log_probs[words, whole].sum())
 
@@ -74,6 +75,19 @@ def test_a_run_that_goes_on_with_an_entity_is_searched_with_the_one_before() -> 
     probs = [[0.45, 0.01, 0.01, 0.44, 0.09], [0.01, 0.4, 0.1, 0.1, 0.39], [0.01, 0.01, 0.01, 0.01, 0.96]]
     tags = [SCHEME.tags[i] for i in best_tags(np.log(probs), SCHEME)]
     assert tags == ["B-Gene", "I-Gene", "I-Gene"]
+
+
+def test_what_a_run_was_joined_to_is_searched_again_where_it_is_joined_to_more() -> None:
+    # The second run would go on with the first one's entity, until the third has it begin with B-Cell.
+    probs = [
+        [0.17, 0.22, 0.20, 0.21, 0.20],
+        [0.03, 0.32, 0.20, 0.17, 0.28],
+        [0.14, 0.21, 0.25, 0.08, 0.32],
+        [0.36, 0.11, 0.21, 0.12, 0.20],
+        [0.08, 0.05, 0.58, 0.13, 0.16],
+    ]
+    tags = [SCHEME.tags[i] for i in best_tags(np.log(probs), SCHEME)]
+    assert tags == ["B-Cell", "B-Cell", "I-Cell", "I-Cell", "I-Cell"]
 
 
 def test_two_runs_searched_together_begin_with_no_inside_where_the_text_begins() -> None:
