@@ -102,7 +102,7 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
 
 
 def _search_runs(log_probs: Floats, starts: Ints, ends: Ints, scheme: TagScheme, tags: Ints) -> None:
-    """Write the most probable row of tags for each run; any tag may begin it, but not where the words begin.
+    """Write the most probable row of tags for each run: any tag may begin it, but no ``I-`` the first word's.
 
     log_probs (n_words, n_tags): log-probability of each tag at each word.
     starts, ends (n_runs,): words of each run; one at least.
