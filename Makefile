@@ -1,11 +1,14 @@
 # make demo [TEXT="..."]   annotate an abstract, and TEXT, in a virtual environment made for it
-# make test                lint, types, tests of the built wheel, and that wheel alone in a clean environment
-# make browser             the report's page and the visualiser in Chromium (Debian: chromium, chromium-driver)
+# make test                lint, types, tests of the built wheel and the docs, and that wheel alone in a clean environment
+# make docs                the documentation as a site, in site/
+# make pythons             the wheel under each Python from 3.10 to 3.13 that is there
+# make browser             the report's page and the visualizer in Chromium (Debian: chromium, chromium-driver)
 # make pictures            the docs' pictures of pages, by the same Chromium
 # make coverage            the tests once more, with the lines and branches that they reach: 95% at least
-# make mutation            small faults in four modules, one by one, and whether the tests notice: metrics/mutation.md
+# make measure             measures again what was measured with other weights than the shipped (needs assets/ and corpus/)
+# make mutation            small faults in some modules, one by one, and whether the tests notice: metrics/mutation.md
 # make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
-# make big                 a file of 1 GB: killed, gone on with, stopped after ten minutes
+# make big                 a file of 1 GB: killed, continued, stopped after ten minutes
 # make format | clean
 
 PYTHON ?= python3
@@ -24,13 +27,13 @@ endif
 SIDE_BY_SIDE = --numprocesses=2 --dist=loadfile
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
-PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/small/*)
+PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/*/*)
 
-.PHONY: demo test lint unit smoke browser pictures coverage mutation soak big format clean
+.PHONY: demo test lint unit smoke docs pythons browser pictures coverage measure mutation soak big format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
-	$(DEMO_VENV)/bin/python scripts/demo.py
+	$(DEMO_VENV)/bin/python scripts/docs/demo.py
 
 # An old build/ would lend its files to the new install.
 $(DEMO_VENV)/.installed: $(PACKAGE)
@@ -53,31 +56,41 @@ unit: $(TEST_VENV)/.installed
 # Only what hypothesis draws gains from more examples.
 soak: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest --hypothesis-profile=soak -m hypothesis
-	$(TEST_VENV)/bin/python tests/soak.py
+	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/soak.py
 
 big: $(TEST_VENV)/.installed
-	$(TEST_VENV)/bin/python tests/big_file.py
+	PYTHONPATH=scripts/measure $(TEST_VENV)/bin/python tests/programs/big_file.py
 
 # Nothing but the wheel, a packaged pipeline, and what these ask for.
-smoke: $(TEST_VENV)/.installed
+smoke: $(TEST_VENV)/.packaged
 	$(PYTHON) -m venv --clear $(SMOKE_VENV)
 	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) dist/*.whl
 	$(SMOKE_VENV)/bin/python -m pip check
-	$(TEST_VENV)/bin/python scripts/assemble.py small $(TEST_VENV)/pipeline --package-name craft_ner_sm \
+	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) $(TEST_VENV)/packages/*/dist/*.whl
+	$(SMOKE_VENV)/bin/python -m pip check
+	$(SMOKE_VENV)/bin/python -I -W error tests/programs/smoke.py
+
+$(TEST_VENV)/.packaged: $(TEST_VENV)/.installed scripts/recipe/assemble.py metrics/small.json
+	$(TEST_VENV)/bin/python scripts/recipe/assemble.py small $(TEST_VENV)/pipeline --package-name craft_ner_sm \
 		--version $(VERSION) --metrics metrics/small.json
 	rm -rf $(TEST_VENV)/packages && mkdir $(TEST_VENV)/packages
 	$(TEST_VENV)/bin/python -m spacy package $(TEST_VENV)/pipeline $(TEST_VENV)/packages \
 		--name craft_ner_sm --version $(VERSION) --build wheel > $(TEST_VENV)/package.log 2>&1 \
 		|| { cat $(TEST_VENV)/package.log; exit 1; }
-	$(SMOKE_VENV)/bin/python $(PIP_INSTALL) $(TEST_VENV)/packages/*/dist/*.whl
-	$(SMOKE_VENV)/bin/python -m pip check
-	$(SMOKE_VENV)/bin/python -I -W error tests/smoke.py
+	touch $@
+
+# `make unit` builds it too, for the tests of the docs.
+docs: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/sphinx-build --quiet --fail-on-warning docs site
+
+pythons: $(TEST_VENV)/.packaged
+	$(TEST_VENV)/bin/python scripts/docs/pythons.py dist/*.whl $(TEST_VENV)/packages/*/dist/*.whl
 
 browser: $(TEST_VENV)/.browser
-	$(TEST_VENV)/bin/pytest tests/browser.py
+	$(TEST_VENV)/bin/pytest tests/programs/browser.py
 
 pictures: $(TEST_VENV)/.browser
-	$(TEST_VENV)/bin/python scripts/pictures.py docs
+	$(TEST_VENV)/bin/python scripts/docs/pictures.py docs
 
 # What serves and drives a page is no part of `make test`.
 $(TEST_VENV)/.browser: $(TEST_VENV)/.installed
@@ -87,11 +100,14 @@ $(TEST_VENV)/.browser: $(TEST_VENV)/.installed
 coverage: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest $(SIDE_BY_SIDE) --cov
 
-# A verdict outlives changes of the tests, so each run begins anew.
+measure: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/python scripts/measure/stale.py --run
+
+# mutmut keeps results when tests change, so each run begins anew.
 mutation: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/python $(PIP_INSTALL) mutmut
 	rm -rf mutants
-	$(TEST_VENV)/bin/python scripts/mutation.py
+	$(TEST_VENV)/bin/python scripts/measure/mutation.py
 
 $(TEST_VENV)/.tools: pyproject.toml constraints.txt
 	test -x $(TEST_VENV)/bin/pip || $(PYTHON) -m venv --clear $(TEST_VENV)
@@ -111,5 +127,5 @@ format: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) build dist mutants *.egg-info
+	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) build dist mutants site *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -1,9 +1,10 @@
-"""Who is measured: functions that make a run, which takes texts and gives the number of entities found."""
+"""The components that are measured, as runs: functions that take texts and return the number of entities."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import spacy
 import torch
 from spacy.language import Language
@@ -17,8 +18,8 @@ from transformers import (
     pipeline,
 )
 
-from craftner_spacy.annotation import component_of, load_pipeline
-from craftner_spacy.model import TokenClassifierShim, shim_of
+from craftner_spacy.model import get_shim
+from craftner_spacy.pipelines import get_component, load_pipeline
 
 Run = Callable[[Sequence[str]], int]
 
@@ -45,7 +46,7 @@ def spacy_wrap(folder: Path) -> Run:
 
 
 def transformers_pipeline(folder: Path) -> Run:
-    """transformers alone, without spaCy; a stride, or it cuts long texts off."""
+    """transformers without spaCy. With a stride, since it truncates long texts otherwise."""
     tagger = pipeline("token-classification", model=str(folder), aggregation_strategy="first", stride=16)
     return lambda texts: sum(len(tagger(text)) for text in texts)
 
@@ -55,25 +56,25 @@ def _piped(nlp: Language) -> Run:
 
 
 def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, float]:
-    """The network alone on the batches that the component makes of the texts: what there is to be reached.
+    """The network alone, on the batches that the component makes of some texts: an upper limit of the speed.
 
-    RETURNS: the run, which takes no account of the texts given to it, and its floating-point operations.
+    RETURNS: the run, which ignores the texts that it is given, and its floating-point operations.
     """
     nlp = load_pipeline(str(folder))
     batches = batches_of(nlp, texts)
-    shim = shim_of(component_of(nlp).model)
+    shim = get_shim(get_component(nlp).model)
 
     def run(_: Sequence[str]) -> int:
         for batch in batches:
             shim.predict(batch)
         return 0
 
-    return run, sum(operations(shim, batch) for batch in batches)
+    return run, sum(operations(shim.network.config, batch.args[1]) for batch in batches)
 
 
 def batches_of(nlp: Language, texts: Sequence[str]) -> list[ArgsKwargs]:
-    """What the network of a pipeline is given for these texts."""
-    shim = shim_of(component_of(nlp).model)
+    """The inputs of a pipeline's network for some texts: wordpieces end to end, and window lengths."""
+    shim = get_shim(get_component(nlp).model)
     predict, batches = shim.predict, []
 
     def recorded(inputs: ArgsKwargs) -> torch.Tensor:
@@ -87,23 +88,25 @@ def batches_of(nlp: Language, texts: Sequence[str]) -> list[ArgsKwargs]:
     return batches
 
 
-def operations(shim: TokenClassifierShim, batch: ArgsKwargs) -> float:
-    """Floating-point operations of a BERT's matrix products on a batch, without those on padding.
+def operations(config: Any, lengths: Sequence[int]) -> float:
+    """Floating-point operations of the matrix products of a BERT, not counting padding.
 
-    A layer of width d and inner width f takes 8d² + 4df for a wordpiece, and 4nd for its attention to the n
-    wordpieces of its window.
+    For one wordpiece, a layer with hidden size d and intermediate size f needs 8d² + 4df, and 4nd for
+    attention to the n wordpieces of the window.
+
+    config (BertConfig): of the network.
+    lengths (Sequence[int]): wordpieces of each window.
     """
-    config = shim._hfmodel.transformer.config
     d, f = config.hidden_size, config.intermediate_size
-    lengths = batch.kwargs["attention_mask"].sum(dim=1).double()
-    return float(config.num_hidden_layers * (lengths * (8 * d * d + 4 * d * f) + 4 * d * lengths**2).sum())
+    n = np.array(lengths, dtype=np.float64)
+    return float(config.num_hidden_layers * (n * (8 * d * d + 4 * d * f) + 4 * d * n**2).sum())
 
 
 def make_fp32(small: Path, folder: Path) -> Path:
-    """A folder with the weights of `small` in 32 bits, as hubs have them.
+    """Write the weights of `small` in 32 bits, as models on the hub have them.
 
-    They are shipped in 16, and what takes a folder's type for that of its computation would run them in
-    float16, which is slow on a processor.
+    They are shipped in 16 bits. Other components compute in the dtype of the file, and float16 is slow on
+    CPUs.
     """
     AutoModelForTokenClassification.from_pretrained(small, torch_dtype=torch.float32).save_pretrained(folder)
     AutoTokenizer.from_pretrained(small).save_pretrained(folder)
@@ -111,7 +114,7 @@ def make_fp32(small: Path, folder: Path) -> Path:
 
 
 def make_biobert_shape(small: Path, folder: Path, seed: int = 0) -> Path:
-    """A folder with a token classifier of BioBERT's shape: random weights, tokenizer and tags of `small`."""
+    """Write a token classifier of BioBERT's shape, with random weights and tokenizer and tags of `small`."""
     tokenizer = AutoTokenizer.from_pretrained(small)
     tags = AutoConfig.from_pretrained(small).id2label
     torch.manual_seed(seed)

@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .annotation import annotate
+    from .processing.annotate import annotate
 
 __version__ = version("craftner_spacy")
 __all__ = ["__version__", "annotate"]
@@ -13,7 +13,7 @@ __all__ = ["__version__", "annotate"]
 def __getattr__(name: str) -> Any:
     """Import `annotate`, and torch with it, only when it is asked for."""
     if name == "annotate":
-        from .annotation import annotate
+        from .processing.annotate import annotate
 
         return annotate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,12 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .annotation import VERSIONS, annotate, component_of, describe_model, load_pipeline
-from .bf16 import has_bf16_units
-from .formats import FORMATS
+from .data.formats import FORMATS
+from .data.report import report
+from .inference.bf16 import has_bf16_units
 from .labels import GLOSSARY
-from .model import shim_of
-from .report import report
+from .model import get_shim
+from .pipelines import VERSIONS, describe_model, get_component, load_pipeline
+from .processing.annotate import annotate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 READABLE = ", ".join(row.name for row in FORMATS)
@@ -32,51 +33,53 @@ Model = Annotated[
 def annotate_command(
     inputs: Annotated[list[Path], typer.Argument(help="files, or folders of .txt files", metavar="IN...")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="the file to write; its name tells the format")
+        Path, typer.Option("-o", "--output", help="the file to write; its suffix is its format")
     ],
     model: Model = "small",
-    threshold: Annotated[float | None, typer.Option(help="leave out entities scored lower; 0 to 1")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="leave out entities with a lower score; 0 to 1")
+    ] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="wordpieces in one forward pass")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, fp32, bf16, or int8: with craftner_spacy[int8]")
+        str | None, typer.Option(help="auto, fp32, bf16, or int8 (needs the extra int8)")
     ] = None,
-    n_process: Annotated[int, typer.Option(help="processes; -1: one for each processor")] = 1,
-    limit: Annotated[int | None, typer.Option(help="annotate this many records, at most")] = None,
+    n_process: Annotated[int, typer.Option(help="processes; -1: one for each CPU")] = 1,
+    limit: Annotated[int | None, typer.Option(help="annotate at most this many records")] = None,
     skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="leave bad records out and list them in OUT.skipped.jsonl")
+        bool, typer.Option("--skip-errors", help="leave out bad records and list them in OUT.skipped.jsonl")
     ] = False,
-    input_format: Annotated[str | None, typer.Option(help=f"instead of by name: {READABLE}")] = None,
-    output_format: Annotated[str | None, typer.Option(help=f"instead of by name: {WRITABLE}")] = None,
-    text_field: Annotated[str, typer.Option(help="the text's name in JSON Lines and Parquet")] = "text",
-    id_field: Annotated[str, typer.Option(help="the id's name in JSON Lines, Parquet and DocBin")] = "id",
+    input_format: Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")] = None,
+    output_format: Annotated[str | None, typer.Option(help=f"if not by the suffix: {WRITABLE}")] = None,
+    text_field: Annotated[str, typer.Option(help="field of the text in JSON Lines and Parquet")] = "text",
+    id_field: Annotated[str, typer.Option(help="field of the id in JSON Lines, Parquet and DocBin")] = "id",
     make_ids: Annotated[
-        bool, typer.Option("--make-ids", help="name records without an id after their file and number")
+        bool, typer.Option("--make-ids", help="give records without an id their file's name and number")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it is there")] = False,
-    gpu_id: Annotated[int, typer.Option(help="graphics card; -1: the processor")] = -1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")] = False,
+    gpu_id: Annotated[int, typer.Option(help="GPU ID or -1 for CPU")] = -1,
     engine: Annotated[
-        str, typer.Option(help="local, or ray: workers of this machine or a cluster")
+        str, typer.Option(help="local, or ray: workers on this machine or a cluster")
     ] = "local",
     workers: Annotated[
-        int | None, typer.Option(help="with ray: how many; if not given, one processor stays free")
+        int | None, typer.Option(help="with ray: number of workers; default: one CPU stays free")
     ] = None,
-    cpus_per_worker: Annotated[float, typer.Option(help="with ray: processors of each worker")] = 1,
+    cpus_per_worker: Annotated[float, typer.Option(help="with ray: CPUs of each worker")] = 1,
     gpus_per_worker: Annotated[
-        float, typer.Option(help="with ray: graphics cards of each worker; 0.5: two share one")
+        float, typer.Option(help="with ray: GPUs of each worker; 0.5: two share one")
     ] = 0,
     address: Annotated[
         str | None,
-        typer.Option(help="with ray: a running cluster (auto, HOST:PORT); else one is started here"),
+        typer.Option(help="with ray: a running cluster (auto, HOST:PORT); default: one is started here"),
     ] = None,
 ) -> None:
-    """Annotate files; stopped and started again, go on.
+    """Annotate files. After a stop, the same command continues where it was.
 
-    .gz is read and written too. What the input holds under `entities`, and annotations of BioC and PubTator,
-    give way to the model's. Both engines write the same, byte for byte.
+    .gz files are read and written too. Entities and annotations of the input are replaced by the model's.
+    Both engines write the same bytes.
     """
     with _one_line_errors():
         if engine == "ray" and gpu_id >= 0:
-            raise ValueError(f"--gpu-id {gpu_id}: with --engine ray it is --gpus-per-worker that gives them")
+            raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
         _use_gpu(gpu_id)
         done = annotate(
             list(inputs),
@@ -107,17 +110,17 @@ def annotate_command(
         f"({done.new_records:,} records in this run{speed})"
     )
     if done.skipped:
-        typer.echo(f"{done.skipped:,} bad records are left out: see {done.output}.skipped.jsonl", err=True)
+        typer.echo(f"{done.skipped:,} bad records were left out: see {done.output}.skipped.jsonl", err=True)
 
 
 @app.command("report")
 def report_command(
     annotated: Annotated[Path, typer.Argument(help="an annotated file", metavar="ANNOTATED")],
     output: Annotated[Path, typer.Option("-o", "--output", help="the page to write")] = Path("report.html"),
-    texts: Annotated[int, typer.Option(min=0, help="show the first texts, so many")] = 20,
-    input_format: Annotated[str | None, typer.Option(help=f"instead of by name: {READABLE}")] = None,
+    texts: Annotated[int, typer.Option(min=0, help="number of texts that are shown")] = 20,
+    input_format: Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")] = None,
 ) -> None:
-    """Write a page of an annotated file: counts, frequent entities, scores, and the texts in colour."""
+    """Write an HTML page of an annotated file: counts, frequent entities, scores, and texts with entities."""
     with _one_line_errors():
         stats = report(annotated, output, input_format=input_format, texts=texts)
     typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
@@ -125,7 +128,7 @@ def report_command(
 
 @app.command("labels")
 def labels_command() -> None:
-    """Print what each label means, with mentions of the corpus."""
+    """Print what each label means, with examples of the corpus."""
     table = Table("label", "corpus tag", "meaning", "examples")
     for label in GLOSSARY:
         table.add_row(label.name, label.corpus_tag, label.meaning, ", ".join(label.examples))
@@ -134,12 +137,12 @@ def labels_command() -> None:
 
 @app.command("info")
 def info_command(model: Model = "small", gpu_id: int = -1) -> None:
-    """Print versions, and the model, device and precision that would be used, and why."""
+    """Print versions, and the model, device and numeric precision that would be used, and why."""
     with _one_line_errors():
         _use_gpu(gpu_id)
         nlp = load_pipeline(model)
         facts = describe_model(nlp)
-    shim = shim_of(component_of(nlp).model)
+    shim = get_shim(get_component(nlp).model)
     units = "has" if has_bf16_units(facts["device"]) else "has no"
     table = Table("what", "value", "why")
     for name in VERSIONS:
@@ -147,7 +150,7 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
     table.add_row("Python", platform.python_version(), f"{platform.system()} {platform.machine()}")
     table.add_row("spacy-transformers", version("spacy-transformers"), "installed")
     table.add_row("ray", _ray_version(), 'for --engine ray: pip install "craftner_spacy[ray]"')
-    table.add_row("model", model, f"labels: {', '.join(component_of(nlp).scheme.labels)}")
+    table.add_row("model", model, f"labels: {', '.join(get_component(nlp).scheme.labels)}")
     table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
     table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")
     table.add_row(
@@ -168,7 +171,7 @@ def _ray_version() -> str:
 
 
 def _print(table: Table) -> None:
-    # Without a terminal there is no width to fit.
+    # A file or a pipe has no width.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
@@ -179,7 +182,7 @@ def _use_gpu(gpu_id: int) -> None:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Show what is wrong with files and settings as a line, not as a traceback."""
+    """Show an error of files or settings as one line, not as a traceback."""
     try:
         yield
     except (OSError, ValueError, ImportError) as err:

@@ -3,6 +3,7 @@
 A *label* is an entity type (``Protein``); a *tag* carries its position too (``B-Protein``).
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -10,7 +11,7 @@ class Label(NamedTuple):
     """One entity type of the corpus.
 
     name (str): the label, as `doc.ents` shows it.
-    corpus_tag (str): what CRAFT-IOB writes behind ``B-`` and ``I-``.
+    corpus_tag (str): the label in CRAFT-IOB, behind ``B-`` and ``I-``.
     color (str): background in displaCy; black text on it has a contrast of at least 7 to 1.
     meaning (str): what the corpus marks with it.
     examples (tuple[str, ...]): frequent mentions of the training split.
@@ -71,3 +72,14 @@ GLOSSARY: tuple[Label, ...] = (
 LABELS: tuple[str, ...] = tuple(label.name for label in GLOSSARY)
 LABEL_OF_CORPUS_TAG: dict[str, str] = {label.corpus_tag: label.name for label in GLOSSARY}
 DISPLACY_COLORS: dict[str, str] = {label.name: label.color for label in GLOSSARY}
+
+_VALID_LABEL = re.compile(r"[\w .+/-]+")
+
+
+def is_valid_label(name: str) -> bool:
+    """Whether a label or tag has only allowed characters: displaCy writes labels into HTML unescaped.
+
+    >>> is_valid_label("B-Cell"), is_valid_label("<b>Cell")
+    (True, False)
+    """
+    return _VALID_LABEL.fullmatch(name) is not None

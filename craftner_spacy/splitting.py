@@ -1,4 +1,4 @@
-"""Cut the tokens of a Doc at given characters, and keep all else that the Doc holds in its place."""
+"""Split the tokens of a Doc at given characters, and keep everything else of the Doc as it is."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -8,20 +8,20 @@ import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup, Token
 
 _NO_SENT_START = 2**64 - 1
-"""-1, as the retokenizer takes it: the token is known to begin no sentence."""
+"""-1 as an unsigned number, as the retokenizer takes it: the token begins no sentence."""
 
 
 def split_tokens(doc: Doc, cuts: Iterable[int]) -> None:
-    """Split the tokens that hold a cut in their inside; the text stays as it is.
+    """Split each token that has a cut inside it. The text stays as it is.
 
-    The pieces of a token have its tag, part of speech, morphology, entity and row of ``doc.tensor``; the
-    lemma, if there is one, is the piece's text. In a parsed Doc the first piece takes the token's place in
-    the tree, and the others hang on it as ``subtok``. Span groups, entities and sentences hold the same
-    characters as before. `Span` and `Token` objects made before point at the old tokens, and by-token data
-    of other components in ``doc._`` or ``doc.user_data`` is not adapted.
+    The parts of a token have its tag, part of speech, morphology, entity and row of ``doc.tensor``. Their
+    lemma, if the token had one, is their text. In a parsed Doc the first part has the token's place in the
+    tree, and the others depend on it as ``subtok``. Span groups, entities and sentences hold the same
+    characters as before. `Span` and `Token` objects that were made before refer to the old tokens, and data
+    of other components for each token, in ``doc._`` or ``doc.user_data``, is not adapted.
 
     doc (Doc): changed in place.
-    cuts: characters before which a token is to begin; those at a token's border change nothing.
+    cuts: offsets, in characters, at which a token shall begin; those at a token's border change nothing.
 
     >>> from spacy.vocab import Vocab
     >>> doc = Doc(Vocab(), words=["SirT1ko", "mouse"], ents=["B-Line", "O"])
@@ -63,19 +63,19 @@ def split_tokens(doc: Doc, cuts: Iterable[int]) -> None:
 
 
 def _borders(doc: Doc, cuts: Iterable[int]) -> Iterable[tuple[int, list[int]]]:
-    """Tokens that may hold cuts, each with its start, the cuts inside it, and its end."""
+    """Tokens that may be split, each with its start, the cuts inside it, and its end."""
     starts = np.array([token.idx for token in doc], dtype=np.int64)
     inside: dict[int, list[int]] = {}
     for cut in sorted(set(cuts)):
         inside.setdefault(int(np.searchsorted(starts, cut, side="right")) - 1, []).append(cut)
-    for i, found in inside.items():
+    for i, offsets in inside.items():
         if i >= 0:
             start, end = doc[i].idx, doc[i].idx + len(doc[i])
-            yield i, [start, *(cut for cut in found if start < cut < end), end]
+            yield i, [start, *(cut for cut in offsets if start < cut < end), end]
 
 
 def _attributes(token: Token, orths: list[str]) -> dict[str | int, list[Any]]:
-    """What each piece is to have; the retokenizer would leave it what the next tokens have."""
+    """The attributes of each part; without them it would have those of the next tokens."""
     n_more = len(orths) - 1
     starts = {True: 1, False: _NO_SENT_START, None: 0}
     attributes: dict[str | int, list[Any]] = {

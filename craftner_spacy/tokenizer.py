@@ -1,9 +1,9 @@
 """The tokenizer ``craftner_spacy.tokenizer.v1``: the language's rules plus what genetics writes.
 
 spaCy's rules keep genotypes (``Sam68−/−``), fusions (``Prx1::cre``) and lists (``Mcm4/6/7``) in one
-token, and an entity inside a token is one that `doc.ents` cannot hold. Here such signs are tokens of
-their own, while numbers, ions, DOIs and addresses stay whole, and so do hyphens before a digit
-(``PGC-1α``, ``IL-2``). How many entities of CRAFT fit the tokens is in ``metrics/alignment.md``.
+token, and `doc.ents` cannot hold an entity that is a part of a token. With these rules such signs are
+separate tokens. Numbers, ions, DOIs and addresses stay one token, and so do names with a hyphen before a
+digit (``PGC-1α``, ``IL-2``). How many entities of CRAFT fit the tokens is in ``metrics/alignment.md``.
 """
 
 import re
@@ -18,7 +18,7 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 DASHES = r"\-‐‑‒–—−"
 SLASHES = r"/⁄∕"
 SIGNS = rf"()\[\]{{}}{SLASHES}+*;=<>→|_∷…{CONCAT_ICONS}"
-"""Always a token of their own inside a word: brackets, signs that join two names or a name and its state."""
+"""Always separate tokens inside a word: brackets, and signs that join two names or a name and its state."""
 
 PREFIXES = [
     # A slash, or a dash that is no number's sign.
@@ -32,7 +32,7 @@ SUFFIXES = [
     r"′s",
 ]
 
-# One set of first characters, and only then what has to stand around them: the search skips all else.
+# One set of first characters, and then what has to stand around them: the search skips all other text.
 INFIX = rf"[{SIGNS}{DASHES}~^,:.](?:" + "|".join(
     [
         # Fusions ("Prx1::cre") and dots in a row are one sign.
@@ -61,7 +61,7 @@ INFIX = rf"[{SIGNS}{DASHES}~^,:.](?:" + "|".join(
     ]
 )
 INFIX += ")"
-"""English's own rules for the inside of words are among these."""
+"""English's own infix rules are covered by these."""
 
 WHOLE = re.compile(
     # Dates, fractions and ratios; a DOI up to its last letter or digit.
@@ -70,17 +70,17 @@ WHOLE = re.compile(
     rf"|(?:H|Li|Na|K|Rb|Cs|Ag|Cu|NH4|NADP?)\+|(?:F|Cl|Br|I|HCO3|NO3)[{DASHES}]"
     r"|(?:Ba|Ca|Cd|Co|Cu|Fe|Hg|Mg|Mn|Ni|Pb|Sr|Zn|Al)(?:2|3|²|³)?[+⁺]{1,3})$",
 )
-"""What is never cut, whatever the rules above say."""
+"""What is never split, whatever the rules above say."""
 
 NO_EMOTICONS = {emoticon for emoticon in emoticons if any(char.isdigit() for char in emoticon)}
-"""Exceptions of spaCy that papers write with another meaning: the ``8)`` of ``(Figures 7 and 8)``."""
+"""Tokenizer exceptions of spaCy that have another meaning in articles: ``8)`` in ``(Figures 7 and 8)``."""
 
 
 def make_craft_tokenizer() -> Callable[[Language], Tokenizer]:
     """The tokenizer `craftner_spacy.tokenizer.v1`.
 
-    RETURNS: a function that gives a pipeline's spaCy `Tokenizer`, with the rules of this module on top of
-        those of the pipeline's language. It saves and loads as spaCy's own.
+    RETURNS: a function that gives a pipeline's spaCy `Tokenizer`, with the rules of this module added to
+        those of the pipeline's language. It is saved and loaded as spaCy's own.
 
     >>> import spacy
     >>> nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})

@@ -1,20 +1,19 @@
-"""From text to wordpieces, and which of them make up a word."""
+"""From text to wordpieces, and the wordpieces of each word."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 from unicodedata import category
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-Ints = NDArray[np.int64]
+from .types import Ints
 
 _MINUS = "\u2212"
-"""BERT takes it for a letter, and would glue it to the gene in front (``Sam68\u2212/\u2212``)."""
+"""A letter for BERT's pre-tokenizer, which would join it to the gene before it (``Sam68\u2212/\u2212``)."""
 
 _IS_SPACE = np.array([chr(code).isspace() for code in range(0x3001)] + [False])
-"""By code point; the last entry stands for all that follow."""
+"""Whether a code point is white space; the last entry is for all code points from there on."""
 
 
 class Wordpieces(NamedTuple):
@@ -31,15 +30,20 @@ class Wordpieces(NamedTuple):
 
 
 class SpecialPieces(NamedTuple):
-    """Vocabulary ids that the encoder expects around every window, and the one it is padded with."""
+    """Vocabulary ids that the encoder expects around each window, and the one of the padding."""
 
     prefix: list[int]
     suffix: list[int]
     padding: int
 
+    @property
+    def number(self) -> int:
+        """Special pieces around a window."""
+        return len(self.prefix) + len(self.suffix)
+
 
 def special_pieces(tokenizer: PreTrainedTokenizerFast) -> SpecialPieces:
-    """What the tokenizer puts before and behind a text: ``[CLS]`` and ``[SEP]`` for BERT."""
+    """The special pieces that the tokenizer puts around a text: ``[CLS]`` and ``[SEP]`` for BERT."""
     encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
     inner = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
     first, last = (inner[0], inner[-1]) if inner else (len(encoding.ids), len(encoding.ids))
@@ -63,7 +67,7 @@ def split_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> lis
 
 
 def _words(ids: Ints, word_ids: list[int | None], offsets: list[tuple[int, int]], text: str) -> Wordpieces:
-    """Gather the pieces of each word; a word of white space alone is none."""
+    """Collect the wordpieces of each word; white space is no word."""
     if not len(ids):
         none = np.zeros((0, 2), dtype=np.int64)
         return Wordpieces(ids, none, none)
@@ -78,7 +82,7 @@ def _words(ids: Ints, word_ids: list[int | None], offsets: list[tuple[int, int]]
 
 
 def _with_marks(spans: Ints, text: str) -> Ints:
-    """Give each word the combining marks that follow it: tokenizers that strip accents leave them out."""
+    """Add to each word the combining marks behind it, which tokenizers that strip accents leave out."""
     marks = {char for char in set(text) if char > "\u02ff" and category(char).startswith("M")}
     if not marks:
         return spans
@@ -89,14 +93,14 @@ def _with_marks(spans: Ints, text: str) -> Ints:
 
 
 def _trim(spans: Ints, text: str) -> Ints:
-    """Take white space off both ends of each span of characters."""
+    """Remove white space at both ends of each span of characters."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    inked = np.flatnonzero(~_IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)])
-    first = np.searchsorted(inked, spans[:, 0], side="left")
-    last = np.searchsorted(inked, spans[:, 1], side="left") - 1
+    visible = np.flatnonzero(~_IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)])
+    first = np.searchsorted(visible, spans[:, 0], side="left")
+    last = np.searchsorted(visible, spans[:, 1], side="left") - 1
     blank = last < first
     if blank.all():
         return np.zeros_like(spans)
-    trimmed = np.stack([inked[np.minimum(first, len(inked) - 1)], inked[last] + 1], axis=1)
+    trimmed = np.stack([visible[np.minimum(first, len(visible) - 1)], visible[last] + 1], axis=1)
     trimmed[blank] = 0
     return trimmed

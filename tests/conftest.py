@@ -1,58 +1,77 @@
-"""Tiny models, made once a session, and a process without network.
+"""Tiny models and pipelines, made once a session, and a process without network.
 
-The makers are in `tiny_models`, the hub in `hub`: import them by these names.
+Their makers are modules of `tests/helpers`, which is on the path.
 """
 
 import os
 import socket
 from pathlib import Path
 
-# Read once by huggingface_hub, when it is imported: this process never asks the hub, whatever a test does.
-# Tests that need a hub run their code in a process of its own (`hub.run_python`).
+# huggingface_hub reads this once, when it is imported: this process never asks the hub, whatever a test
+# does. Tests that need a hub run a program in a process of its own (`processes.run_program`).
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Read by torch, here and in the processes that tests start: for tiny models more threads are no gain, and
-# those of tests that run side by side wait for each other.
+# Torch reads this, here and in the processes that tests start: with tiny models more threads are no faster,
+# and those of tests that run side by side wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-import spacy
 from hypothesis import HealthCheck, settings
 from tiny_models import make_tiny_model, make_tiny_roberta
+from tiny_pipelines import make_nlp, train
 
-# A model's first forward pass takes longer than hypothesis allows an example, and so does a busy machine.
+# The first forward pass of a model takes longer than hypothesis allows for an example; so do others on a busy
+# machine.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", PATIENT)
 settings.register_profile("soak", PATIENT, max_examples=10_000)
-# Each mutant meets the same few examples, and none that another one left behind.
+# Each mutant is tested with the same few examples, and with none that another mutant left in the database.
 settings.register_profile("mutation", PATIENT, max_examples=20, derandomize=True, database=None)
 settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny BERT shaped like the hub's fine-tuned BioBERT. Shared: do not write into it."""
+    """The folder of a tiny BERT shaped like the hub's fine-tuned BioBERT. Shared: do not write into it."""
     return make_tiny_model(tmp_path_factory.mktemp("tiny") / "bert")
 
 
 @pytest.fixture(scope="session")
 def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny RoBERTa: byte-level BPE, positions that begin after the padding's. Shared."""
+    """The folder of a tiny RoBERTa: byte-level BPE, positions that begin after the padding's. Shared."""
     return make_tiny_roberta(tmp_path_factory.mktemp("tiny") / "roberta")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny BERT without a classifier. Shared."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "encoder", architecture="encoder")
 
 
 @pytest.fixture(scope="session")
 def pipeline(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pipeline on disk with the tiny model. Shared: do not write into it."""
-    nlp = spacy.blank("en")
-    nlp.add_pipe("craft_ner", config={"model": {"name": str(tiny_model), "precision": "fp32"}})
     path = tmp_path_factory.mktemp("pipeline") / "tiny"
-    nlp.to_disk(path)
+    make_nlp(tiny_model).to_disk(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def trained_pipeline(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline on disk that knows the texts of `tiny_pipelines` by heart. Shared: do not write into it."""
+    path = tmp_path_factory.mktemp("trained") / "pipeline"
+    train(tiny_encoder, 160).to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_model(trained_pipeline: Path) -> Path:
+    """The folder of the trained pipeline's model. Shared: do not write into it."""
+    return trained_pipeline / "craft_ner" / "model"
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Connecting or looking up a host raises OSError; the list holds what was tried, swallowed or not."""
+    """Connecting or looking up a host raises OSError; the list holds all attempts, caught errors included."""
     attempts: list[object] = []
     connect = socket.socket.connect
 

@@ -1,0 +1,134 @@
+"""PubTator: a title, an abstract and annotations; an empty line between records."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+from io import BufferedIOBase
+from typing import Any
+
+from ..types import Entity
+from .records import (
+    BadRecord,
+    Passage,
+    ReadOptions,
+    Record,
+    Tokenizer,
+    check_entities,
+    decode_utf8,
+    id_problem,
+    import_extra,
+    or_bad_record,
+    parse_score,
+    shorten,
+)
+
+FORBIDDEN_ID_CHARS = "|\t\n\r\ufeff"
+"""What ends an id or a line, and the byte order mark, which a reader removes from the start of a line."""
+_LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_TEXT_LINE = re.compile(r"([^|\t]*)\|([ta])\|(.*)")
+
+
+def read_pubtator(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """Read a record from each block of lines; one or more empty lines end a block.
+
+    A block has a line with the title, perhaps one with the abstract, and lines of columns: annotations, which
+    are entities, and relations, which are not read. Offsets count the break between title and abstract as one
+    character.
+    """
+    block: list[bytes] = []
+    for line in file:
+        if line.strip():
+            block.append(line)
+        elif block:
+            yield or_bad_record(partial(_parse_block, block, options))
+            block = []
+    if block:
+        yield or_bad_record(partial(_parse_block, block, options))
+
+
+def write_pubtator(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+    """Write each record as title and abstract with annotations; other fields are not written.
+
+    The title is the first passage, else the first line, and the abstract is the rest. Any other line break
+    becomes a space. The score of an entity is in a seventh column, after an identifier ``-``.
+
+    RAISES: ValueError if an id contains one of `FORBIDDEN_ID_CHARS`.
+    """
+    for record in records:
+        if reason := id_problem(record.id, FORBIDDEN_ID_CHARS):
+            raise ValueError(reason)
+        file.write(f"{_make_document(record)}\n".encode())
+
+
+def _parse_block(block: list[bytes], options: ReadOptions) -> Record:
+    """The record of a block; ValueError if it has none.
+
+    bioc's own reader of documents strips their lines, which moves offsets, and prints what it cannot read.
+    """
+    parts: dict[str, str] = {}
+    identifier, entities = "", []
+    for raw in block:
+        line = decode_utf8(raw).rstrip("\r\n")
+        if match := _TEXT_LINE.fullmatch(line):
+            if match[2] in parts:
+                raise ValueError(f"two lines with |{match[2]}| and no empty line between them")
+            identifier, parts[match[2]] = match[1], match[3]
+        elif options.entities:
+            columns = line.split("\t")
+            if len(columns) < 4:
+                raise ValueError(
+                    f"{shorten(line)} is neither a title, an abstract, an annotation nor a relation"
+                )
+            if len(columns) > 5:
+                entities.append(_parse_annotation(columns))
+    if "t" not in parts:
+        raise ValueError("no line with a title (ID|t|TITLE)")
+    title, abstract = parts["t"], parts.get("a", "")
+    passages = [Passage(0, len(title), {"type": "title"})]
+    text = f"{title}\n{abstract}" if abstract else title
+    if abstract:
+        passages.append(Passage(len(title) + 1, len(text), {"type": "abstract"}))
+    return Record(identifier, text, {}, tuple(passages), check_entities(entities, len(text)))
+
+
+def _parse_annotation(columns: list[str]) -> Entity:
+    """The entity of a line's columns."""
+    annotation = import_extra("bioc.pubtator").loads_ann(columns)
+    score = parse_score(next(iter(annotation.others), None))
+    return Entity(annotation.start, annotation.end, annotation.type, score)
+
+
+def _make_document(record: Record) -> Any:
+    """The PubTator document of a record; its str is a block of lines."""
+    pubtator = import_extra("bioc.pubtator")
+    title_end = _title_end(record)
+    document = pubtator.PubTator(
+        record.id, _one_line(record.text[:title_end]), _one_line(record.text[title_end + 1 :])
+    )
+    for entity in record.entities:
+        mention = _one_line(record.text[entity.start : entity.end]).replace("\t", " ")
+        label = _one_line(entity.label).replace("\t", " ")
+        score = [] if entity.score is None else [str(entity.score)]
+        document.add_annotation(
+            pubtator.PubTatorAnn(record.id, entity.start, entity.end, mention, label, "-", score)
+        )
+    return document
+
+
+def _one_line(text: str) -> str:
+    """The text with a space for each line break."""
+    return _LINE_BREAK.sub(" ", text)
+
+
+def _title_end(record: Record) -> int:
+    """The offset of the white space between title and abstract, or of the text's end if it has one part.
+
+    >>> [_title_end(Record("1", text, {})) for text in ("A title\\nand more", "all in one", "and a break\\n")]
+    [7, 10, 12]
+    """
+    text = record.text
+    last = len(text) - 1
+    if record.passages and record.passages[0].end < last and text[record.passages[0].end].isspace():
+        return record.passages[0].end
+    line_end = text.find("\n")
+    return line_end if 0 <= line_end < last else len(text)

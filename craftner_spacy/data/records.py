@@ -1,0 +1,162 @@
+"""Records, which are the texts of a file, and what the readers and writers of all formats share."""
+
+import importlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BufferedIOBase
+from typing import Any, NamedTuple
+
+from spacy.tokens import Doc
+
+from ..types import Entity
+
+EXTRA = "craftner_spacy[formats]"
+
+
+class Passage(NamedTuple):
+    """A part of a record's text.
+
+    start, end (int): half-open, in characters of the record's text.
+    infons (Mapping[str, str]): what BioC says of the passage, such as its type.
+    """
+
+    start: int
+    end: int
+    infons: Mapping[str, str]
+
+
+class Record(NamedTuple):
+    """One text of a file.
+
+    id (str): its name in the file; empty if it has none.
+    text (str): its text; all offsets are in characters of this text.
+    fields (Mapping[str, Any]): everything else that the file says of it, in JSON's types.
+    passages (tuple[Passage, ...]): its parts in order; empty if it is not divided.
+    entities (tuple[Entity, ...]): sorted by start, end and label.
+    """
+
+    id: str
+    text: str
+    fields: Mapping[str, Any]
+    passages: tuple[Passage, ...] = ()
+    entities: tuple[Entity, ...] = ()
+
+
+class BadRecord(NamedTuple):
+    """A record that cannot be read, and the reason."""
+
+    reason: str
+
+
+class ReadOptions(NamedTuple):
+    """What a reader has to know.
+
+    name (str): the file's name without suffix: the id of a text that is a file of its own.
+    text_field, id_field (str): the names of these fields in formats whose records have fields.
+    entities (bool): whether to read the entities; if not, they are neither read nor checked.
+    """
+
+    name: str
+    text_field: str = "text"
+    id_field: str = "id"
+    entities: bool = True
+
+
+Reader = Callable[[BufferedIOBase, ReadOptions], Iterator[Record | BadRecord]]
+"""Yields the records of a binary file in order, and a `BadRecord` in place of each that cannot be read."""
+
+Tokenizer = Callable[[str], Doc]
+
+Writer = Callable[[BufferedIOBase, Iterable[Record], Tokenizer], None]
+"""Writes records to a binary file; it may iterate over them more than once.
+
+The tokenizer is for formats that hold tokens. RAISES: ValueError if the format cannot hold a record.
+"""
+
+
+def check_entities(entities: Iterable[Entity], length: int) -> tuple[Entity, ...]:
+    """The entities of a text, checked and sorted by start, end and label.
+
+    entities (Iterable[Entity]): as a file gives them, with values of any type.
+    length (int): of the text, in characters.
+    RAISES: ValueError if an entity is empty or not in the text, its label or score has a wrong type, or its
+        score is NaN.
+
+    >>> check_entities([Entity(4, 7, "Gene"), Entity(0, 3, "Cell")], length=7)
+    (Entity(start=0, end=3, label='Cell', score=None), Entity(start=4, end=7, label='Gene', score=None))
+    """
+    checked = []
+    for e in entities:
+        if not isinstance(e.start, int) or not isinstance(e.end, int) or not 0 <= e.start < e.end <= length:
+            raise ValueError(
+                f"an entity at {e.start!r} to {e.end!r} is not in the text, which ends at {length}"
+            )
+        is_scored = e.score is None or (isinstance(e.score, int | float) and not math.isnan(e.score))
+        if not isinstance(e.label, str) or not is_scored:
+            raise ValueError(f"an entity at {e.start} has a label {e.label!r} and a score {e.score!r}")
+        checked.append(e)
+    return tuple(sorted(checked, key=lambda e: e[:3]))
+
+
+def parse_score(value: Any) -> float | None:
+    """The score that a file gives an entity; None if it gives none or something else in its place.
+
+    >>> [parse_score(value) for value in ("0.5", "high", "nan", None)]
+    [0.5, None, None, None]
+    """
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(score) else score
+
+
+def id_problem(name: str, forbidden_id_chars: str) -> str | None:
+    """Why a format cannot hold an id; None if it can.
+
+    name (str): the id.
+    forbidden_id_chars (str): characters that cannot be part of an id in the format.
+
+    >>> id_problem("PMC|7", forbidden_id_chars="|\\t")
+    "its id 'PMC|7' contains '|', which the output's format cannot hold"
+    """
+    forbidden = next((character for character in forbidden_id_chars if character in name), None)
+    if forbidden is None:
+        return None
+    return f"its id {name!r} contains {forbidden!r}, which the output's format cannot hold"
+
+
+def or_bad_record(read: Callable[[], Record]) -> Record | BadRecord:
+    """The record that `read` returns, or a bad record with the message of its ValueError."""
+    try:
+        return read()
+    except ValueError as err:
+        return BadRecord(str(err))
+
+
+def decode_utf8(raw: bytes) -> str:
+    """The text of UTF-8 bytes, without a byte order mark.
+
+    RAISES: ValueError if the bytes are not UTF-8.
+    """
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise ValueError(f"not UTF-8: {err.reason} at byte {err.start}") from err
+
+
+def shorten(value: Any) -> str:
+    """A value as an error message shows it: its repr, cut after 60 characters."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def import_extra(module: str) -> Any:
+    """Import a module of the extra `formats`.
+
+    RAISES: ImportError if it is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as err:
+        raise ImportError(f"this format needs {module.partition('.')[0]}: pip install {EXTRA}") from err

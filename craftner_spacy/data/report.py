@@ -1,0 +1,212 @@
+"""An annotated file as one HTML page: counts, frequent entities, scores, and the texts with entities."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..labels import DISPLACY_COLORS
+from ..types import Entity
+from .formats import get_format, read_file, stem_of
+from .records import BadRecord, ReadOptions, Record
+
+N_BINS = 10
+OTHER_COLOR = "#dddddd"
+FAINTEST = 25
+"""Percent of the label's colour in an entity of score 0: pale, but still another colour for each label."""
+
+
+class LabelStats(NamedTuple):
+    """Counts of one label.
+
+    label (str): its name.
+    color (str): of its entities, as CSS has it.
+    mentions (int): all of its entities.
+    distinct (int): different ones; upper and lower case are the same.
+    mean (float | None): of the scores; None if no entity has one.
+    bins (tuple[int, ...]): entities by score, in `N_BINS` bins of equal width from 0 to 1.
+    frequent (list[tuple[str, int]]): the most frequent entities, spelled as the first of them, with counts.
+    """
+
+    label: str
+    color: str
+    mentions: int
+    distinct: int
+    mean: float | None
+    bins: tuple[int, ...]
+    frequent: list[tuple[str, int]]
+
+
+class SetStats(NamedTuple):
+    """Counts of a set of records.
+
+    records, words, entities (int): in the set; words are what white space separates.
+    without_entities (int): records that have none.
+    labels (list[LabelStats]): sorted from the most to the least frequent.
+    shown (list[Record]): the first records.
+    """
+
+    records: int
+    words: int
+    entities: int
+    without_entities: int
+    labels: list[LabelStats]
+    shown: list[Record]
+
+
+class _LabelCounts:
+    """The counts of one label while records are counted."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._mentions: Counter[str] = Counter()
+        self._spellings: dict[str, str] = {}
+        self._bins = [0] * N_BINS
+        self._score_sum = 0.0
+
+    def add(self, mention: str, score: float | None) -> None:
+        """Count an entity."""
+        key = mention.casefold()
+        self._mentions[key] += 1
+        self._spellings.setdefault(key, mention)
+        if score is not None:
+            self._bins[score_bin(score)] += 1
+            self._score_sum += score
+
+    def stats(self, label: str, n_frequent: int) -> LabelStats:
+        """The counts so far."""
+        n_scores = sum(self._bins)
+        return LabelStats(
+            label=label,
+            color=DISPLACY_COLORS.get(label, OTHER_COLOR),
+            mentions=self._mentions.total(),
+            distinct=len(self._mentions),
+            mean=self._score_sum / n_scores if n_scores else None,
+            bins=tuple(self._bins),
+            frequent=[(self._spellings[key], n) for key, n in self._mentions.most_common(n_frequent)],
+        )
+
+
+def report(
+    annotated: str | Path, out: str | Path, *, input_format: str | None = None, texts: int = 20
+) -> SetStats:
+    """Write the page of an annotated file, which `annotate` or another program wrote.
+
+    annotated (str | Path): the file.
+    out (str | Path): the page to write; one that exists is replaced.
+    input_format (str | None): of the file, see `formats.FORMATS`; None: as its suffix tells.
+    texts (int): how many texts to show: the first ones.
+    RETURNS (SetStats): the counts on the page.
+    RAISES: ValueError for an unknown format or a record that cannot be read; OSError if a file cannot be read
+        or written; ImportError if the format needs a library that is not installed.
+    """
+    path = Path(annotated)
+    stats = set_stats(_read_records(path, input_format), texts)
+    Path(out).write_text(page(stats, path.name), encoding="utf8")
+    return stats
+
+
+def set_stats(records: Iterable[Record], n_shown: int, n_frequent: int = 10) -> SetStats:
+    """Count a set of records.
+
+    records (Iterable[Record]): the set.
+    n_shown (int): how many of the first records to keep.
+    n_frequent (int): the most frequent entities to list for each label.
+
+    >>> mice = (Entity(0, 5, "Taxon", 0.9), Entity(7, 12, "Taxon", 0.5))
+    >>> stats = set_stats([Record("1", "Mouse, mouse", {}, (), mice)], 1)
+    >>> stats.labels[0].mentions, stats.labels[0].distinct, stats.labels[0].frequent
+    (2, 1, [('Mouse', 2)])
+    """
+    counts: dict[str, _LabelCounts] = {}
+    shown: list[Record] = []
+    n_records = n_words = n_without = 0
+    for record in records:
+        n_records += 1
+        n_words += len(record.text.split())
+        n_without += not record.entities
+        if len(shown) < n_shown:
+            shown.append(record)
+        for entity in record.entities:
+            mention = record.text[entity.start : entity.end]
+            counts.setdefault(entity.label, _LabelCounts()).add(mention, entity.score)
+    labels = [of_label.stats(label, n_frequent) for label, of_label in counts.items()]
+    labels.sort(key=lambda row: (-row.mentions, row.label))
+    return SetStats(n_records, n_words, sum(row.mentions for row in labels), n_without, labels, shown)
+
+
+def page(stats: SetStats, title: str) -> str:
+    """The page as HTML. It loads nothing and runs no script: its style sheet hides labels and shows scores.
+
+    stats (SetStats): what it shows.
+    title (str): its heading.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thousands"] = "{:,}".format
+    environment.globals.update(
+        segments=segments,
+        color_share=color_share,
+        n_bins=N_BINS,
+        # The page styles the entities of each label by a class with its number.
+        numbers={row.label: number for number, row in enumerate(stats.labels)},
+    )
+    return environment.get_template("report.html").render(title=title, stats=stats)
+
+
+def segments(record: Record) -> Iterator[tuple[str, Entity | None]]:
+    """The text of a record in parts, each with its entity; None for the text between entities.
+
+    An entity that overlaps the one before it is left out.
+
+    record (Record): with sorted entities.
+
+    >>> list(segments(Record("1", "T cells!", {}, (), (Entity(0, 7, "Cell"), Entity(2, 7, "Cell")))))
+    [('', None), ('T cells', Entity(start=0, end=7, label='Cell', score=None)), ('!', None)]
+    """
+    end = 0
+    for entity in record.entities:
+        if entity.start >= end:
+            yield record.text[end : entity.start], None
+            yield record.text[entity.start : entity.end], entity
+            end = entity.end
+    yield record.text[end:], None
+
+
+def color_share(score: float | None) -> int:
+    """How much of an entity's background is its label's colour, in percent: from `FAINTEST` to 100.
+
+    score (float | None): of the entity; None counts as 1.
+
+    >>> [color_share(score) for score in (0.0, 0.5, 1.0, None)]
+    [25, 62, 100, 100]
+    """
+    clipped = 1.0 if score is None else min(1.0, max(0.0, score))
+    return round(FAINTEST + (100 - FAINTEST) * clipped)
+
+
+def score_bin(score: float) -> int:
+    """The bin of a score, from 0; a score out of [0, 1] belongs to the first or the last bin.
+
+    score (float): of an entity.
+
+    >>> [score_bin(score) for score in (0.0, 0.19, 0.2, 1.0)]
+    [0, 1, 2, 9]
+    """
+    return min(N_BINS - 1, max(0, int(score * N_BINS)))
+
+
+def _read_records(path: Path, input_format: str | None) -> Iterator[Record]:
+    """The records of a file; ValueError for one that cannot be read."""
+    fmt = get_format(path, input_format, "--input-format")
+    for number, record in enumerate(read_file(path, fmt, ReadOptions(stem_of(path))), start=1):
+        if isinstance(record, BadRecord):
+            raise ValueError(f"{path}, record {number}: {record.reason}")
+        yield record

@@ -1,0 +1,1 @@
+"""Scores of predicted entities, and analyses of errors and scores."""

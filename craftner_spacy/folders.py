@@ -1,0 +1,201 @@
+"""From a plain folder to tokenizer and network, and back.
+
+A folder is laid out as on the Hugging Face hub: ``config.json``, ``tokenizer.json`` (or what it is
+made from) and ``model.safetensors`` (``pytorch_model.bin`` is read, never written). No code that
+comes with a model is run, and no pickle but tensors is read.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from pickle import UnpicklingError
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from spacy_transformers.data_classes import HFObjects
+from thinc.api import get_torch_default_device
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from .locking import LOADING
+from .tags import has_tag_names, make_tags, read_tags
+
+logger = logging.getLogger(__name__)
+
+
+def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
+    """Tokenizer and network from a folder, on spaCy's device, with weights in fp32.
+
+    folder (Path): laid out as on the hub.
+    labels: labels that the network must know, for training. A network that does not know them all, such as an
+        encoder without a classifier, gets a new classifier with random weights for these labels. None: the
+        network has to have a classifier.
+    RAISES: ValueError if the tokenizer is not a fast one, the labels have no names or are not BIO tags, or
+        the network has no token classifier; OSError if files are damaged or do not belong together.
+    """
+    try:
+        with LOADING, _quiet_transformers():
+            _check_settings(folder)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(
+                    folder, use_fast=True, local_files_only=True, trust_remote_code=False
+                )
+            except Exception:
+                _check_tokenizer(folder)
+                raise
+            if not tokenizer.is_fast:
+                raise ValueError(
+                    f"{str(folder)!r} has no fast tokenizer (tokenizer.json): offsets in the text are needed"
+                )
+            new_classifier = labels is not None and not _knows(config.id2label, labels)
+            if new_classifier:
+                assert labels is not None
+                _set_tags(config, labels)
+            read_tags(config.id2label)
+            network, info = AutoModelForTokenClassification.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                trust_remote_code=False,
+                weights_only=True,
+                torch_dtype=torch.float32,
+                ignore_mismatched_sizes=new_classifier,
+                output_loading_info=True,
+            )
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        EOFError,
+        UnpicklingError,
+        SafetensorError,
+        AttributeError,
+    ) as err:
+        reason = str(err).strip().splitlines()[0] if str(err).strip() else "no reason given"
+        raise OSError(
+            f"{str(folder)!r}: the model's files are damaged or do not belong together "
+            f"({type(err).__name__}: {reason})"
+        ) from err
+    _check_fit(network, info, folder, new_classifier)
+    if _lowercases_by_default(tokenizer, folder):
+        with LOADING:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, use_fast=True, do_lower_case=False, local_files_only=True, trust_remote_code=False
+            )
+        logger.warning("%s: the vocabulary is cased and its tokenizer does not say so: case is kept", folder)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    network.to(get_torch_default_device())
+    return HFObjects(tokenizer, network, None)
+
+
+def _check_settings(folder: Path) -> None:
+    """Refuse damaged settings before transformers reads them: its errors do not name the file."""
+    for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                settings = json.loads(path.read_text(encoding="utf8"))
+            except ValueError as err:
+                raise OSError(f"{name}: {err}") from err
+            if not isinstance(settings, dict):
+                raise OSError(f"{name} holds no settings")
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """Say what is wrong with tokenizer.json: the error of transformers may not name the file."""
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        try:
+            Tokenizer.from_file(str(path))
+        except Exception as err:  # the library has no narrower type for it
+            raise OSError(f"tokenizer.json: {err}") from err
+
+
+def save_folder(hf_model: HFObjects, folder: Path, dtype: torch.dtype) -> None:
+    """Write tokenizer and network as a plain folder, from which `load_folder` reads them.
+
+    All files are written to a temporary folder and then moved: the folder may be the one that the model was
+    loaded from, whose weights may still be mapped into memory, and it stays as it was if writing fails.
+
+    folder (Path): made if it is not there; files with other names in it stay.
+    dtype (torch.dtype): of the weights in the file.
+    """
+    network = hf_model.transformer
+    if network.dtype != dtype:
+        network = deepcopy(network).to(dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".saving-", dir=folder) as written, LOADING, _quiet_transformers():
+        network.save_pretrained(written, safe_serialization=True)
+        hf_model.tokenizer.save_pretrained(written, legacy_format=False)
+        for path in sorted(Path(written).iterdir()):
+            path.replace(folder / path.name)
+
+
+def saved_dtype(folder: Path) -> torch.dtype:
+    """The type of the weights in a folder, as its config.json tells; 32 bits if it does not."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return config.torch_dtype if isinstance(config.torch_dtype, torch.dtype) else torch.float32
+
+
+def _knows(id2label: dict[int, str], labels: Sequence[str]) -> bool:
+    """Whether a network with these outputs already has all the labels."""
+    return has_tag_names(id2label) and set(labels) <= set(read_tags(id2label).labels)
+
+
+def _set_tags(config: Any, labels: Sequence[str]) -> None:
+    tags = make_tags(labels)
+    config.num_labels = len(tags)
+    config.id2label = dict(enumerate(tags))
+    config.label2id = {tag: i for i, tag in enumerate(tags)}
+
+
+def _check_fit(network: Any, info: dict[str, Any], folder: Path, new_classifier: bool) -> None:
+    """Refuse weights that leave parts of the network random, except for a classifier that is to be new."""
+    encoder = f"{network.base_model_prefix}."
+    lacking = [key for key in info["missing_keys"] if key.startswith(encoder)]
+    if lacking:
+        raise OSError(
+            f"{str(folder)!r}: the weights lack {len(lacking)} parts of the encoder, such as {lacking[0]!r}"
+        )
+    if info["missing_keys"] and not new_classifier:
+        raise ValueError(
+            f"{str(folder)!r} holds an encoder without a token classifier: train it first "
+            "(python -m spacy train), or name a model that was fine-tuned for token classification"
+        )
+
+
+def _lowercases_by_default(tokenizer: Any, folder: Path) -> bool:
+    """Whether the tokenizer would lower-case text although the vocabulary is cased.
+
+    Some hub folders of cased BERTs have vocab.txt and no settings; transformers then takes them for uncased.
+    """
+    if not getattr(tokenizer, "do_lower_case", False) or (folder / "tokenizer.json").is_file():
+        return False
+    settings = folder / "tokenizer_config.json"
+    if settings.is_file() and "do_lower_case" in settings.read_text(encoding="utf8"):
+        return False
+    words = [piece for piece in tokenizer.get_vocab() if piece.isalpha()]
+    return sum(piece != piece.lower() for piece in words) > 0.01 * max(1, len(words))
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Suppress the messages of transformers on new classifiers and unused weights."""
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

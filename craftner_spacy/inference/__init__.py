@@ -1,0 +1,1 @@
+"""Networks for inference: one interface, and a backend for each numeric precision."""

@@ -1,0 +1,51 @@
+"""Inference in bf16: where it is faster than fp32, and the network for it."""
+
+from typing import Any
+
+import torch
+
+from .network import InferenceNetwork
+from .packed_linear import can_pack, pack
+from .padding import PaddedNetwork
+from .unpadded_bert import UnpaddedBert
+
+WIDTH_STEP = 32
+"""On the CPU, windows are padded to a multiple of this number of wordpieces, since each new shape of a
+product takes time and memory (see `unpadded_bert`)."""
+
+
+def has_bf16_units(device: str) -> bool:
+    """Whether the device multiplies matrices faster in bf16 than in fp32.
+
+    device (str): its type: 'cpu', 'cuda', ...
+    """
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def make_bf16_network(network: Any, max_pieces: int, padding: int) -> InferenceNetwork:
+    """A copy of a Hugging Face network for inference in bf16, on the same device.
+
+    network: in fp32; it stays as it is.
+    max_pieces (int): the longest window that the network reads, in wordpieces, special pieces included.
+    padding (int): the vocabulary id of the padding.
+    """
+    copy = type(network).from_pretrained(
+        None,
+        config=network.config,
+        state_dict=network.state_dict(),
+        torch_dtype=torch.bfloat16,
+        attn_implementation=network.config._attn_implementation,
+    )
+    copy = copy.to(network.device).eval().requires_grad_(False)
+    if network.device.type != "cpu":
+        return PaddedNetwork(copy, padding)
+    if can_pack():
+        if UnpaddedBert.fits(network, max_pieces):
+            return UnpaddedBert(network, copy)
+        pack(copy)
+    return PaddedNetwork(copy, padding, WIDTH_STEP, max_pieces)

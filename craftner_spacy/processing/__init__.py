@@ -1,0 +1,1 @@
+"""Annotating files: in shards that survive a stop, on this machine or on Ray."""

@@ -1,0 +1,249 @@
+"""Files in, annotated files out: `annotate`, in shards that survive a stop.
+
+All records are read twice. The first time nothing is annotated: each record is checked and counted, so that
+a bad one is found before hours of work. The second time the records are annotated shard by shard, and each
+shard is stored as soon as it is complete; see `workdir` and the engines, `local` and `ray`.
+
+Where a shard ends depends on the records alone, and no batch has records of two shards. So a run that was
+stopped has the same batches, the same scores and the same bytes as one that was not; and so have the two
+engines.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.util import is_package
+
+from ..data.formats import Format, get_format
+from ..data.records import Record, Tokenizer
+from ..pipelines import load_pipeline
+from ..sources import ALIASES
+from .engine import Engine, RunStats
+from .inputs import ReadPlan, Source, describe_sources, find_sources, make_shards
+from .local import LocalEngine
+from .settings import BATCH_RECORDS, ENGINES, SHARD_CHARACTERS, Settings, Workers
+from .workdir import WorkDir
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `annotate` did.
+
+    output (Path): the file that it wrote.
+    records, words, entities (int): in the output; words are what white space separates.
+    skipped (int): records left out; they are listed in OUTPUT.skipped.jsonl.
+    seconds (float): spent on annotating, in this run.
+    new_records, new_words (int): annotated in this run.
+    """
+
+    output: Path
+    records: int
+    words: int
+    entities: int
+    skipped: int
+    seconds: float
+    new_records: int
+    new_words: int
+
+
+def annotate(
+    inputs: str | Path | Sequence[str | Path],
+    output: str | Path,
+    model: str | Language = "small",
+    *,
+    threshold: float | None = None,
+    batch_tokens: int | None = None,
+    precision: str | None = None,
+    n_process: int = 1,
+    limit: int | None = None,
+    skip_errors: bool = False,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    text_field: str = "text",
+    id_field: str = "id",
+    make_ids: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+    shard_characters: int = SHARD_CHARACTERS,
+    engine: str = "local",
+    workers: int | None = None,
+    cpus_per_worker: float = 1,
+    gpus_per_worker: float = 0,
+    address: str | None = None,
+) -> Summary:
+    """Annotate files; continue where an earlier run with the same arguments was stopped.
+
+    inputs (str | Path | Sequence[str | Path]): files, or folders, of which the .txt files are taken, or those
+        of `input_format`.
+    output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
+    model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
+        or a loaded pipeline with a `craft_ner` (not for the engine 'ray', whose workers load it themselves).
+    threshold (float | None), batch_tokens (int | None), precision (str | None): as of `craft_ner` and its
+        model; None: as the pipeline has them. Not allowed for a loaded pipeline.
+    n_process (int): processes that annotate; -1: one for each CPU.
+    limit (int | None): the most records to annotate; None: all.
+    skip_errors (bool): whether to leave out bad records, and list them in OUTPUT.skipped.jsonl.
+    input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
+    text_field, id_field (str): the names of these fields in JSON Lines and Parquet; the id's in DocBin, too.
+    make_ids (bool): whether to name records without an id after their file and number.
+    overwrite (bool): whether to replace the output if it exists.
+    progress (bool): whether to show bars on standard error.
+    shard_characters (int): a shard ends with the batch that brings it to this many characters.
+    engine (str): 'local': this machine; 'ray': workers on Ray. Both write the same bytes.
+    workers (int | None): number of workers of the engine 'ray'; None: as many as leave one CPU free.
+    cpus_per_worker, gpus_per_worker (float): what each worker has for itself.
+    address (str | None): of a running Ray cluster; None: Ray is started on this machine, and stopped at the
+        end.
+    RETURNS (Summary): what was done.
+    RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument, or an earlier run with other
+        arguments; FileExistsError if the output exists (unless `overwrite`); OSError if a file cannot be read
+        or written or a process is killed; ImportError if the library of a format or of the engine is not
+        installed.
+    """
+    out = Path(output)
+    pool = Workers(workers, cpus_per_worker, gpus_per_worker, address)
+    _check_engine(engine, model, n_process, pool)
+    sources = find_sources([inputs] if isinstance(inputs, str | Path) else inputs, input_format)
+    fmt = get_format(out, output_format, "--output-format")
+    settings = Settings(
+        limit, skip_errors, text_field, id_field, make_ids, fmt.name, shard_characters, engine
+    )
+    work = WorkDir(out)
+    _check_output(out, fmt, sources, may_exist=overwrite or work.is_begun)
+
+    model = _resolve_model_path(model)
+    model_settings = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
+    nlp = load_pipeline(model, **model_settings)
+    plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars)
+    if engine == "local":
+        opened: AbstractContextManager[Engine] = nullcontext(LocalEngine(nlp, work.path, n_process, progress))
+    else:
+        opened = _open_ray_engine(nlp, model, model_settings, work.path, pool, progress)
+    with opened as annotator:
+        stats = _run(work, plan, annotator, progress)
+    n_skipped = work.n_skipped
+    written = _write_output(work, fmt, annotator, nlp.make_doc)
+    return Summary(
+        output=out,
+        records=written.records,
+        words=written.words,
+        entities=written.entities,
+        skipped=n_skipped,
+        seconds=stats.seconds,
+        new_records=stats.records,
+        new_words=stats.words,
+    )
+
+
+def _check_engine(engine: str, model: str | Language, n_process: int, pool: Workers) -> None:
+    """Refuse an engine that does not exist, or arguments that are not for it."""
+    if n_process < 1 and n_process != -1:
+        raise ValueError(f"n_process = {n_process}: allowed are whole numbers from 1, and -1 for all CPUs")
+    if engine not in ENGINES:
+        raise ValueError(f"engine = {engine!r}: allowed are {', '.join(ENGINES)}")
+    if engine == "local":
+        for field in fields(pool):
+            value = getattr(pool, field.name)
+            if value != field.default:
+                raise ValueError(f"{field.name} = {value!r}: this is a setting of engine 'ray'")
+        return
+    if isinstance(model, Language):
+        raise ValueError(
+            "the workers of engine 'ray' load the pipeline themselves: give its name or folder, not the "
+            "pipeline (nlp.to_disk saves it)"
+        )
+    if n_process != 1:
+        raise ValueError(f"n_process = {n_process}: engine 'ray' has no processes but workers")
+
+
+def _check_output(out: Path, fmt: Format, sources: Sequence[Source], may_exist: bool) -> None:
+    """Refuse an output that cannot hold entities or would replace what it must not."""
+    if fmt.write is None:
+        raise ValueError(f"{out}: {fmt.name} cannot hold entities")
+    if out.exists() and not may_exist:
+        raise FileExistsError(f"{out} exists already: name another file, or overwrite it (--overwrite)")
+    if out.resolve() in {source.path.resolve() for source in sources}:
+        raise ValueError(f"{out} is one of the inputs: name another file for the output")
+
+
+def _resolve_model_path(model: str | Language) -> str | Language:
+    """The model; a folder by its absolute path, since Ray's workers have another working directory."""
+    if isinstance(model, Language) or model in ALIASES or is_package(model):
+        return model
+    folder = Path(model).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else model
+
+
+def _open_ray_engine(
+    nlp: Language,
+    model: str | Language,
+    model_settings: dict[str, Any],
+    folder: Path,
+    pool: Workers,
+    progress: bool,
+) -> AbstractContextManager[Engine]:
+    """The engine on Ray; ImportError if the extra `ray` is not installed."""
+    if pool.address is None:
+        # Read when Ray is imported. The name misleads: at 0, on any system, what Ray starts here has this
+        # machine's loopback as its address, and listens nowhere else.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    from .ray import open_ray_engine
+
+    return open_ray_engine(nlp, model, model_settings, folder, pool, progress)
+
+
+def _run(work: WorkDir, plan: ReadPlan, engine: Engine, progress: bool) -> RunStats:
+    """Begin a run or continue an earlier one, until all records are annotated."""
+    description = {
+        "inputs": describe_sources(plan.sources),
+        "settings": {**asdict(plan.settings), "batch_records": BATCH_RECORDS},
+        "model": engine.description,
+    }
+    with work.explain_io_errors():
+        if work.is_begun:
+            work.check_same_run(description)
+        else:
+            engine.remove_files()
+            work.begin(description, plan, progress)
+        n_records = work.n_records
+        return engine.run(make_shards(plan, n_records, work.read_skipped()), n_records)
+
+
+class _CountedRecords:
+    """The records of an engine; they are counted anew each time they are iterated over."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Iterate over nothing yet.
+
+        engine (Engine): one that has annotated all records.
+        """
+        self._engine = engine
+        self.records = self.words = self.entities = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        """Start at the first record, and count from zero."""
+        self.records = self.words = self.entities = 0
+        for record in self._engine.records():
+            self.records += 1
+            self.words += len(record.text.split())
+            self.entities += len(record.entities)
+            yield record
+
+
+def _write_output(work: WorkDir, fmt: Format, engine: Engine, tokenizer: Tokenizer) -> _CountedRecords:
+    """Write the annotated records to the output and remove the folder; ValueError if some are missing."""
+    written = _CountedRecords(engine)
+    with work.explain_io_errors():
+        work.write_output(fmt, written, tokenizer)
+        if written.records != work.n_records:
+            raise ValueError(
+                f"{work.path} holds {written.records} records, not {work.n_records}: an input has changed "
+                "while it was read. Remove the folder and start again"
+            )
+        work.finish()
+    return written

@@ -1,0 +1,112 @@
+"""A Ray cluster: started here or joined, how many workers fit, and what a worker says when it fails."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .settings import Workers
+
+try:
+    import pyarrow  # noqa: F401 (the engine's files need it)
+    import ray
+except ImportError as err:
+    raise ImportError(f'engine "ray" needs Ray: pip install "craftner_spacy[ray]" ({err})') from err
+
+Result = TypeVar("Result")
+
+
+def worker_count(pool: Workers, resources: Mapping[str, float]) -> int:
+    """The number of workers that there will be.
+
+    pool (Workers): the workers that are asked for.
+    resources (Mapping[str, float]): what the cluster has, as `ray.cluster_resources` tells it.
+    RAISES: ValueError if they do not fit, or would leave no CPU for reading and writing: Ray would wait.
+
+    >>> worker_count(Workers(), {"CPU": 8.0}), worker_count(Workers(cpus_per_worker=2), {"CPU": 8.0})
+    (7, 3)
+    >>> worker_count(Workers(gpus_per_worker=0.5), {"CPU": 8.0, "GPU": 1.0})
+    2
+    """
+    free = {"CPU": resources.get("CPU", 0) - 1, "GPU": resources.get("GPU", 0)}
+    needed = {"CPU": pool.cpus_per_worker, "GPU": pool.gpus_per_worker}
+    most = min(int(free[name] / needed[name]) for name in needed if needed[name])
+    if most < (pool.workers or 1):
+        has = ", ".join(f"{resources.get(name, 0):g} {name}" for name in needed)
+        raise ValueError(
+            f"workers = {pool.workers or 1}, each with {pool.cpus_per_worker:g} CPU and "
+            f"{pool.gpus_per_worker:g} GPU: Ray has {has}, and one CPU has to stay free for reading and "
+            "writing"
+        )
+    return pool.workers or most
+
+
+@contextmanager
+def cluster(pool: Workers) -> Iterator[None]:
+    """Ray, while the context lasts.
+
+    It may run in this process already. Else it is joined at the pool's address, or started here; what was
+    joined is left and what was started is stopped at the end.
+
+    pool (Workers): the workers, and the address.
+    RAISES: ConnectionError if no cluster answers at the address.
+    """
+    if ray.is_initialized() and pool.address is None:
+        yield
+        return
+    # Read when Ray starts, here and in its own processes.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    options: dict[str, Any] = {"address": pool.address}
+    if pool.address is None:
+        n_cpus = max(os.cpu_count() or 1, int((pool.workers or 1) * pool.cpus_per_worker) + 1)
+        options = {"address": "local", "num_cpus": n_cpus, "include_dashboard": False}
+    ray.init(**options, log_to_driver=False, logging_level="error")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_on_worker(pool: Workers, function: Callable[[], Result]) -> Result:
+    """The result of a function where a worker would run: with its resources and its versions of everything.
+
+    pool (Workers): the workers.
+    function (Callable[[], Result]): can be pickled, and so can its result.
+    RAISES: ValueError if the workers do not fit or the function fails.
+    """
+    worker_count(pool, ray.cluster_resources())
+
+    def called() -> Result:
+        """The function in a form that Ray takes: it refuses those that `partial` makes."""
+        return function()
+
+    with short_errors():
+        return ray.get(
+            ray.remote(num_cpus=pool.cpus_per_worker, num_gpus=pool.gpus_per_worker)(called).remote()
+        )
+
+
+@contextmanager
+def short_errors() -> Iterator[None]:
+    """Say in one line why a worker failed.
+
+    RAISES: ValueError in place of an error of Ray's inside.
+    """
+    try:
+        yield
+    except ray.exceptions.RayError as err:
+        raise ValueError(f"a worker failed: {reason_of(str(err))}") from err
+
+
+def reason_of(trace: str) -> str:
+    """The line of a trace that names the error of the worker, among those that name errors of Ray's.
+
+    trace (str): the message of an error of Ray's.
+    RETURNS (str): the whole trace if there is no such line.
+
+    >>> reason_of("Traceback:\\n  File...\\nKeyError: 'x'\\n\\nray.exceptions.UserCodeException: UDF failed")
+    "KeyError: 'x'"
+    """
+    errors = re.findall(r"^(?:[a-z]\w*\.)*[A-Z]\w*: .*", trace, flags=re.MULTILINE)
+    return next((line for line in reversed(errors) if not line.startswith("ray.")), trace)

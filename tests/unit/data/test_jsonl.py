@@ -1,0 +1,34 @@
+"""JSON Lines: fields stay, and a wrong line does not stop the next one."""
+
+import pytest
+from format_files import read_record, reasons
+
+from craftner_spacy.data.records import Record
+
+
+def test_fields_stay_in_order_and_a_reserved_name_is_replaced() -> None:
+    line = b'{"pmid": 3, "title": "t", "abstract": "A mouse", "id": "x", "passages": ["all"]}'
+    record = read_record("jsonl", line, text_field="abstract", id_field="pmid")
+    assert record == Record("3", "A mouse", {"title": "t", "source_id": "x", "source_passages": ["all"]})
+    assert list(record.fields) == ["title", "source_id", "source_passages"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'"text"', "an object with fields"),
+        (b'{"txt": "a"}', "field 'text' has to be a string, not None; fields: ['txt']"),
+        (b'{"text": "a", "id": 1.5}', "field 'id' has to be a string or a whole number, not 1.5"),
+        (b'{"text": "a", "id": true}', "field 'id' has to be a string or a whole number, not True"),
+        (b'{"text": "\xff"}', "not UTF-8: invalid start byte at byte 10"),
+        (b'{"text": "a", "entities": [[0, 1]]}', "objects with start, end and label"),
+        (b'{"text": "a", "entities": [{"start": 0, "end": 2, "label": "X"}]}', "not in the text"),
+        (b'{"text": "a", "entities": [{"start": 0, "end": 1, "label": 7}]}', "an entity at 0 has a label 7"),
+    ],
+)
+def test_a_wrong_line_is_a_bad_record_and_the_next_is_read(line: bytes, reason: str) -> None:
+    wrong, following = reasons("jsonl", line + b'\n\n{"text": "fine"}\n')
+    assert reason in str(wrong)
+    assert following is None

@@ -1,0 +1,48 @@
+"""PubTator: offsets, blocks of lines, and ids that would break a line."""
+
+from pathlib import Path
+
+import pytest
+from format_files import BY_NAME, read_bytes, reasons, write_records
+
+from craftner_spacy.data.records import Record
+
+PUBTATOR = (
+    "1|t|A mouse \n1|a|With |t| in it: Sox9.\n1\t2\t7\tmouse\tSpecies\t10090\n1\t25\t29\tSox9\tGene\t-\t0.5\n"
+    "1\tbind\t10090\t-\n\n2|t|\n2|a|No title\n"
+)
+
+
+def test_offsets_count_spaces_and_one_line_break() -> None:
+    first, second = read_bytes("pubtator", PUBTATOR.encode())
+    assert isinstance(first, Record)
+    assert first.text == "A mouse \nWith |t| in it: Sox9."
+    assert [first.text[e.start : e.end] for e in first.entities] == ["mouse", "Sox9"]
+    assert [e.score for e in first.entities] == [None, 0.5]
+    assert isinstance(second, Record)
+    assert second.text == "\nNo title"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("1|t|a\n2|t|b\n", "two lines with |t|"),
+        ("1|a|b\n", "no line with a title"),
+        ("1|t|b\nwhat\n", "'what' is neither a title"),
+        ("1|t|b\n1\t0\t9\tb\tX\t-\n", "not in the text, which ends at 1"),
+    ],
+)
+def test_a_wrong_block_is_a_bad_record_and_the_next_is_read(content: str, reason: str) -> None:
+    wrong, *_, following = reasons("pubtator", f"{content}\n3|t|good\n".encode())
+    assert following is None
+    assert reason in str(wrong)
+
+
+def test_any_number_of_blank_lines_may_stand_between_records() -> None:
+    records = read_bytes("pubtator", b"\n\n1|t|One\n1|a|\n\n \n\n2|t|Two\n2|a|\n\n\n")
+    assert [isinstance(record, Record) and record.id for record in records] == ["1", "2"]
+
+
+def test_an_id_that_would_break_a_line_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"its id 'a\|b' contains '\|'"):
+        write_records(BY_NAME["pubtator"], [Record("a|b", "x", {})], tmp_path)

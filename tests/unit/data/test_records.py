@@ -1,0 +1,45 @@
+"""Records: what readers and writers of all formats share."""
+
+import pytest
+from format_files import read_record
+
+from craftner_spacy.data.records import BadRecord, Passage, Record, check_entities, or_bad_record, shorten
+from craftner_spacy.types import Entity
+
+
+def test_entities_of_the_input_may_stay_unread() -> None:
+    wrong = b"1|t|b\n1\t0\t9\tb\tX\t-\n"
+    record = read_record("pubtator", wrong, entities=False)
+    assert record == Record("1", "b", {}, (Passage(0, 1, {"type": "title"}),))
+    record = read_record("jsonl", b'{"id": 1, "text": "b", "entities": "X"}', entities=False)
+    assert record == Record("1", "b", {})
+
+
+@pytest.mark.parametrize(
+    ("entity", "reason"),
+    [
+        (Entity(0, 4, "Cell"), "an entity at 0 to 4 is not in the text, which ends at 3"),
+        (Entity(2, 2, "Cell"), "an entity at 2 to 2 is not in the text"),
+        (Entity(-1, 2, "Cell"), "an entity at -1 to 2 is not in the text"),
+        (Entity(1.0, 2, "Cell"), "an entity at 1.0 to 2 is not in the text"),  # type: ignore[arg-type]
+        (Entity(0, 1, None), "an entity at 0 has a label None"),  # type: ignore[arg-type]
+        (Entity(0, 1, "Cell", "high"), "and a score 'high'"),  # type: ignore[arg-type]
+        (Entity(0, 1, "Cell", float("nan")), "and a score nan"),
+    ],
+)
+def test_wrong_entities_are_refused(entity: Entity, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        check_entities([Entity(0, 3, "Cell"), entity], 3)
+
+
+def test_a_value_error_makes_a_bad_record_and_another_error_does_not() -> None:
+    assert or_bad_record(lambda: Record(str(int("7")), "", {})) == Record("7", "", {})
+    bad = or_bad_record(lambda: Record(str(int("x")), "", {}))
+    assert bad == BadRecord("invalid literal for int() with base 10: 'x'")
+    with pytest.raises(KeyError):
+        or_bad_record(lambda: Record({}["x"], "", {}))  # type: ignore[index]
+
+
+def test_a_long_value_is_shortened() -> None:
+    assert shorten("x" * 58) == repr("x" * 58)
+    assert shorten("x" * 59) == f"'{'x' * 56}..."

@@ -1,0 +1,128 @@
+"""`annotate`: what it writes in each format, what it refuses to overwrite, and how much memory it takes."""
+
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import run_python
+from spacy.language import Language
+from tiny_records import read_lines, sentence, write_lines
+
+import craftner_spacy
+from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.data.formats import FORMATS
+from craftner_spacy.processing.annotate import _resolve_model_path, annotate
+from craftner_spacy.processing.settings import BATCH_RECORDS
+from craftner_spacy.span_group import read_span_group
+from craftner_spacy.types import Entity
+
+WRITABLE = [(row.name, row.suffixes[0]) for row in FORMATS if row.write is not None]
+
+
+def test_entities_are_the_pipelines_and_fields_stay(tmp_path: Path, nlp: Language, many: Path) -> None:
+    done = annotate(many, tmp_path / "out.jsonl", nlp)
+    rows = read_lines(tmp_path / "out.jsonl")
+    docs = list(nlp.pipe([row["text"] for row in rows], batch_size=BATCH_RECORDS))
+    assert [row["n"] for row in rows] == list(range(done.records))
+    for row, doc in zip(rows, docs, strict=True):
+        assert [(e["start"], e["end"], e["label"], e["score"]) for e in row["entities"]] == [
+            tuple(e) for e in read_span_group(doc, "craft_ner")
+        ]
+        assert all(e["text"] == row["text"][e["start"] : e["end"]] for e in row["entities"])
+    n_entities = sum(len(row["entities"]) for row in rows)
+    assert n_entities > done.records
+    assert (done.output, done.records, done.words, done.entities, done.skipped) == (
+        tmp_path / "out.jsonl",
+        len(rows),
+        8 * len(rows),
+        n_entities,
+        0,
+    )
+    assert (done.new_records, done.new_words) == (done.records, done.words)
+    assert done.seconds > 0
+    assert not list(tmp_path.glob("*.work"))
+
+
+def test_the_package_gives_annotate_and_imports_it_only_then() -> None:
+    imported = '{"torch", "spacy", "craftner_spacy.processing"} & set(sys.modules)'
+    run_python(f"import sys, craftner_spacy\nassert not {imported}", {})
+    assert craftner_spacy.annotate is annotate
+    with pytest.raises(AttributeError, match="no attribute 'annotated'"):
+        craftner_spacy.annotated  # noqa: B018
+
+
+def test_exact_characters_are_written_also_where_tokens_are_longer(
+    tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entities = [Entity(0, 5, "Protein", 0.9), Entity(5, 7, "Sequence", 0.4)]
+    monkeypatch.setattr(CraftNER, "predict", lambda self, docs: [entities for _ in docs])
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "SirT1ko mice"}])
+    annotate(source, tmp_path / "out.jsonl", nlp)
+    (row,) = read_lines(tmp_path / "out.jsonl")
+    assert row["entities"] == [
+        {"start": 0, "end": 5, "label": "Protein", "score": 0.9, "text": "SirT1"},
+        {"start": 5, "end": 7, "label": "Sequence", "score": 0.4, "text": "ko"},
+    ]
+
+
+@pytest.mark.parametrize(("name", "suffix"), WRITABLE)
+def test_every_output_format_has_the_same_entities(
+    name: str, suffix: str, tmp_path: Path, nlp: Language
+) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"id": n, "text": sentence(n)} for n in range(3)])
+    annotate(source, tmp_path / "out.jsonl", nlp)
+    annotate(source, tmp_path / f"other{suffix}.gz", nlp)
+    back = annotate(tmp_path / f"other{suffix}.gz", tmp_path / "back.jsonl", nlp)
+    assert back.records == 3
+    assert [row["entities"] for row in read_lines(tmp_path / "back.jsonl")] == [
+        row["entities"] for row in read_lines(tmp_path / "out.jsonl")
+    ]
+
+
+def test_an_output_that_exists_is_not_replaced_unless_told_to(tmp_path: Path, nlp: Language) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine", encoding="utf8")
+    with pytest.raises(FileExistsError, match=r"out.jsonl exists already.*--overwrite"):
+        annotate(source, out, nlp)
+    assert out.read_text(encoding="utf8") == "mine"
+    assert annotate(source, out, nlp, overwrite=True).records == 1
+    with pytest.raises(ValueError, match=r"in.jsonl is one of the inputs"):
+        annotate(source, source, nlp, overwrite=True)
+
+
+def test_an_output_that_cannot_hold_entities_is_refused(tmp_path: Path, nlp: Language) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
+    with pytest.raises(ValueError, match="text cannot hold entities"):
+        annotate(source, tmp_path / "out.txt", nlp)
+
+
+def test_a_model_folder_is_named_by_its_absolute_path(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pipeline.parent)
+    (tmp_path / "small").mkdir()
+    assert _resolve_model_path(pipeline.name) == str(pipeline.resolve())
+    monkeypatch.chdir(tmp_path)
+    assert _resolve_model_path("small") == "small", "the shipped model comes before a folder"
+
+
+def test_memory_does_not_grow_with_the_input(tmp_path: Path, nlp: Language) -> None:
+    def rows(n: int) -> Iterator[dict[str, Any]]:
+        return ({"id": k, "text": sentence(k), "note": "x" * 5000} for k in range(n))
+
+    def peak(n: int, **settings: int) -> int:
+        source = write_lines(tmp_path / f"{n}.jsonl", rows(n))
+        tracemalloc.start()
+        annotate(source, tmp_path / f"{n}.xml", nlp, overwrite=True, **settings)  # type: ignore[arg-type]
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(2 * BATCH_RECORDS)
+    # The records alone hold 2 MB more.
+    assert peak(8 * BATCH_RECORDS, shard_characters=1) < peak(2 * BATCH_RECORDS, shard_characters=1) + 500_000
+    # Nor with the size of a shard: here all records are in one.
+    assert peak(8 * BATCH_RECORDS) < peak(2 * BATCH_RECORDS) + 500_000

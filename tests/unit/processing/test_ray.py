@@ -1,0 +1,219 @@
+"""The engine on Ray: the same bytes as on one machine, also when a command or a worker is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+from proc_files import find_processes, listening_addresses
+from tiny_records import sentence, write_lines
+
+import craftner_spacy
+from craftner_spacy.data.records import Record
+from craftner_spacy.pipelines import describe_model
+from craftner_spacy.processing import ray as ray_engine
+from craftner_spacy.processing.annotate import annotate
+from craftner_spacy.processing.ray import load_in_worker, make_annotator
+from craftner_spacy.processing.ray_cluster import cluster, run_on_worker
+from craftner_spacy.processing.settings import BATCH_RECORDS, Workers
+
+N_SHARDS = 24
+N_RECORDS = (N_SHARDS - 1) * BATCH_RECORDS + 3
+DEADLINE = 300
+"""Seconds that a test waits for something that takes time."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Another working directory: Ray's workers find modules there, and in the repository the sources."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records for shards of one batch each; each tenth has no text, so no entity either."""
+    rows = ({"id": n, "text": sentence(n, words=40) if n % 10 else "", "n": n} for n in range(N_RECORDS))
+    return write_lines(tmp_path_factory.mktemp("source") / "source.jsonl", rows)
+
+
+@pytest.fixture(scope="module")
+def on_one_machine(pipeline: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The output of the engine of this machine."""
+    out = tmp_path_factory.mktemp("one") / "out.jsonl"
+    annotate(source, out, str(pipeline), shard_characters=1)
+    return out.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def running_ray() -> Iterator[None]:
+    """One Ray for all tests, which `annotate` finds in this process: starting it takes seconds."""
+    with cluster(Workers(workers=2)):
+        yield
+
+
+def wait_until(what: str, condition: Callable[[], Any]) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"waited too long until {what}"
+        time.sleep(0.01)
+
+
+def annotators() -> list[int]:
+    """The processes of the workers: Ray names them after what they do."""
+    return find_processes(b"MapBatches(Annotator)")
+
+
+def checkpointed(out: Path) -> list[Path]:
+    """A file for each annotated shard that Ray Data's checkpoint knows."""
+    work = out.with_name(f"{out.name}.work")
+    return [path for path in work.glob("checkpoint/*.parquet") if not path.stem.endswith(".pending")]
+
+
+@pytest.fixture(scope="module")
+def killed(pipeline: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a process with a Ray of its own, which was killed before it wrote the output."""
+    out = tmp_path_factory.mktemp("killed") / "out.jsonl"
+    arguments = f"{str(source)!r}, {str(out)!r}, {str(pipeline)!r}"
+    code = (
+        "from craftner_spacy import annotate\n"
+        f"annotate({arguments}, shard_characters=1, engine='ray', workers=1)"
+    )
+    before = set(annotators())
+    log = out.with_name("log")
+    with log.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-I", "-c", code], stderr=file)
+    try:
+        wait_until("a shard is annotated", lambda: checkpointed(out) or process.poll() is not None)
+        assert process.poll() is None, log.read_text(encoding="utf8")
+        addresses = listening_addresses(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+    wait_until("its workers have ended", lambda: set(annotators()) <= before)
+    assert addresses, "Ray's processes listen for each other"
+    assert addresses <= {"127.0.0.1"}, "and for nobody else"
+    assert 1 <= len(checkpointed(out)) < N_SHARDS
+    return out
+
+
+def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
+    killed: Path,
+    running_ray: None,
+    pipeline: Path,
+    source: Path,
+    on_one_machine: bytes,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out.jsonl"
+    copytree(killed.with_name("out.jsonl.work"), tmp_path / "out.jsonl.work")
+    before = len(checkpointed(out))
+    at_kill = []
+
+    def kill() -> None:
+        wait_until("another shard is annotated", lambda: len(checkpointed(out)) > before)
+        at_kill.extend([len(checkpointed(out)), *annotators()])
+        os.kill(at_kill[1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = annotate(source, out, str(pipeline), shard_characters=1, engine="ray", workers=2)
+    killer.join()
+    assert before < at_kill[0] < N_SHARDS
+    assert len(at_kill) == 3, "two workers"
+    assert out.read_bytes() == on_one_machine
+    rows = [json.loads(line) for line in on_one_machine.splitlines()]
+    assert [row["entities"] for row in rows[::10]] == [[]] * len(rows[::10])
+    assert done.records == N_RECORDS
+    assert done.new_records == N_RECORDS - before * BATCH_RECORDS
+    assert done.new_words < done.words == sum(len(row["text"].split()) for row in rows)
+    assert done.entities == sum(len(row["entities"]) for row in rows) > 0
+    assert not list(tmp_path.glob("*.work"))
+
+
+def test_a_run_of_another_engine_or_setting_is_not_continued(
+    killed: Path, running_ray: None, pipeline: Path, source: Path
+) -> None:
+    again = partial(annotate, source, killed, shard_characters=1)
+    with pytest.raises(ValueError, match=r"settings\.engine: 'ray' then, 'local' now"):
+        again(str(pipeline))
+    with pytest.raises(ValueError, match=r"settings\.limit: None then, 9 now"):
+        again(str(pipeline), engine="ray", limit=9)
+    with pytest.raises(ValueError, match=r"model\.threshold: 0\.0 then, 0\.7 now"):
+        again(str(pipeline), engine="ray", threshold=0.7)
+
+
+def test_a_function_runs_where_a_worker_would_and_its_errors_are_short(running_ray: None) -> None:
+    assert run_on_worker(Workers(), os.getpid) != os.getpid()
+    assert run_on_worker(Workers(), partial(find_spec, "craftner_spacy")).origin == craftner_spacy.__file__
+    with pytest.raises(
+        ValueError, match=r"^a worker failed: ValueError: invalid literal for int\(\) with base 10: 'x'$"
+    ):
+        run_on_worker(Workers(), partial(int, "x"))
+    with pytest.raises(ValueError, match="workers = 9, each with 1 CPU and 0 GPU: Ray has 3 CPU"):
+        run_on_worker(Workers(workers=9), os.getpid)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([{"id": 1, "text": "a"}, {"text": "b"}], "record 2: it has no id"),
+        ([{"id": 1, "text": "a"}, {"id": "1", "text": "b"}], "record 2: its id '1' is also that of "),
+    ],
+)
+def test_a_bad_id_is_an_error_before_any_record_is_annotated(
+    rows: list[Any],
+    reason: str,
+    running_ray: None,
+    pipeline: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray_engine, "annotate_shards", None)
+    records = write_lines(tmp_path / "in.jsonl", rows)
+    with pytest.raises(ValueError, match=reason):
+        annotate(records, tmp_path / "out.jsonl", str(pipeline), engine="ray")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_files_without_a_manifest_are_not_continued(
+    running_ray: None, pipeline: Path, tmp_path: Path
+) -> None:
+    records = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
+    leftover = tmp_path / "out.jsonl.work" / "input"
+    leftover.mkdir(parents=True)
+    (leftover / "000000000000.jsonl").write_text('{"id": "old", "text": "yeast"}\n', encoding="utf8")
+    annotate(records, tmp_path / "out.jsonl", str(pipeline), engine="ray", workers=1)
+    [row] = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf8").splitlines()]
+    assert (row["id"], row["text"]) == ("1", "mouse")
+
+
+def test_a_worker_with_another_pipeline_is_refused(pipeline: Path) -> None:
+    load = partial(load_in_worker, str(pipeline), {}, False)
+    description = describe_model(load())
+    annotated = make_annotator(load, description)([Record("1", "mouse kinase", {})])
+    assert [record.id for record in annotated] == ["1"]
+    with pytest.raises(ValueError, match=r"has another pipeline \(torch: '.*', not '0\.1'\)"):
+        make_annotator(load, {**description, "torch": "0.1"})
+
+
+def test_the_error_without_ray_names_the_extra(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for name in ("ray", "ray_cluster", "ray_data"):
+        monkeypatch.delitem(sys.modules, f"craftner_spacy.processing.{name}")
+    with pytest.raises(ImportError, match=r'pip install "craftner_spacy\[ray\]"'):
+        annotate(source, tmp_path / "out.jsonl", engine="ray")

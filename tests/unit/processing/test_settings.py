@@ -1,0 +1,38 @@
+"""Settings: wrong numbers, engines and combinations are refused with what is allowed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from spacy.language import Language
+from tiny_records import write_lines
+
+from craftner_spacy.processing.annotate import annotate
+
+
+@pytest.mark.parametrize("setting", ["n_process", "limit", "shard_characters"])
+def test_a_number_below_one_is_refused(setting: str, many: Path, tmp_path: Path, nlp: Language) -> None:
+    with pytest.raises(ValueError, match=f"{setting} = 0: allowed are whole numbers from 1"):
+        annotate(many, tmp_path / "out.jsonl", nlp, **{setting: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"engine": "spark"}, "engine = 'spark': allowed are local, ray"),
+        ({"n_process": 2}, "n_process = 2: engine 'ray' has no processes but workers"),
+        ({"engine": "local", "address": "auto"}, "address = 'auto': this is a setting of engine 'ray'"),
+        ({"workers": 0}, "workers = 0: allowed are whole numbers from 1"),
+        ({"cpus_per_worker": 0}, "cpus_per_worker = 0: allowed are numbers over 0"),
+        ({"gpus_per_worker": -1}, "gpus_per_worker = -1: allowed are numbers from 0"),
+        ({"model": spacy.blank("en")}, "load the pipeline themselves: give its name or folder"),
+    ],
+)
+def test_a_wrong_setting_of_an_engine_is_refused(
+    setting: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
+    with pytest.raises(ValueError, match=reason):
+        annotate(source, tmp_path / "out.jsonl", **{"engine": "ray", **setting})
+    assert not list(tmp_path.glob("out.*"))

@@ -1,0 +1,177 @@
+"""The working folder: a run that was stopped is continued, and nothing else is."""
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from processes import run_program, run_python
+from spacy.language import Language
+from tiny_records import read_lines, sentence, write_lines
+
+from craftner_spacy.pipelines import load_pipeline
+from craftner_spacy.processing.annotate import annotate
+from craftner_spacy.processing.settings import BATCH_RECORDS
+from craftner_spacy.processing.workdir import WorkDir, write_atomically
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Records for six shards, among them two bad ones, of which one has an id for the second time."""
+    rows: list[dict[str, Any]] = [{"id": n, "text": sentence(n)} for n in range(6 * BATCH_RECORDS - 5)]
+    rows[70] = {"id": 70}
+    rows[200] = {"id": 3, "text": "again"}
+    return write_lines(tmp_path / "mixed.jsonl", rows)
+
+
+def test_a_run_that_is_killed_at_any_moment_gives_the_same_output(
+    pipeline: Path, mixed: Path, tmp_path: Path
+) -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = run_program("killed.py", pipeline, mixed, tmp_path, 3, env=env, timeout=300)
+    match = re.fullmatch(r"16 kills; finished shards at each: \[(.*)\]\n", done.stdout)
+    assert match is not None, done.stdout
+    shards = [int(number) for number in match[1].split(", ")]
+    # At the named calls. The last of them is one of those that remove the folder, in the disk's order.
+    assert shards[:12] == [0, 0, 0, 3, 6, 0, 0, 2, 6, 0, 0, 6]
+    assert shards[12] in (5, 6)
+    # At moments that depend on the machine.
+    assert all(0 <= number <= 6 for number in shards[13:])
+    rows = read_lines(tmp_path / "whole.jsonl")
+    n_records = 6 * BATCH_RECORDS - 5
+    assert [row["id"] for row in rows] == [str(n) for n in range(n_records) if n not in (70, 200)]
+    assert read_lines(tmp_path / "whole.jsonl.skipped.jsonl") == [
+        {
+            "file": str(mixed),
+            "record": 71,
+            "reason": "field 'text' has to be a string, not None; fields: ['id']",
+        },
+        {"file": str(mixed), "record": 201, "reason": f"its id '3' is also that of {mixed}, record 4"},
+    ]
+
+
+def test_a_second_run_annotates_only_what_is_left(stopped: Path, many: Path, nlp: Language) -> None:
+    done = annotate(many, stopped, nlp, shard_characters=1)
+    assert (done.records, done.new_records) == (5 * BATCH_RECORDS + 3, 3 * BATCH_RECORDS + 3)
+    assert done.new_words == 8 * done.new_records
+
+
+def test_another_process_continues_too(stopped: Path, many: Path, pipeline: Path) -> None:
+    arguments = f"{str(many)!r}, {str(stopped)!r}, {str(pipeline)!r}, shard_characters=1"
+    run_python(
+        f"import craftner_spacy\ndone = craftner_spacy.annotate({arguments})\n"
+        f"assert done.new_records == {3 * BATCH_RECORDS + 3}, done",
+        {},
+    )
+
+
+def test_a_run_with_other_settings_inputs_or_model_is_not_continued(
+    stopped: Path, many: Path, nlp: Language, pipeline: Path
+) -> None:
+    with pytest.raises(
+        ValueError, match=r"manifest.json belongs to another run \(settings.limit: None then, 9 now\)"
+    ):
+        annotate(many, stopped, nlp, shard_characters=1, limit=9)
+    with pytest.raises(ValueError, match=r"model\.threshold: 0\.0 then, 0\.7 now"):
+        annotate(many, stopped, load_pipeline(str(pipeline), threshold=0.7), shard_characters=1)
+    other = spacy.blank("en")
+    other.add_pipe("craft_ner")
+    with pytest.raises(ValueError, match=r"model\.digest: "):
+        annotate(many, stopped, other, shard_characters=1)
+    with many.open("a", encoding="utf8") as file:
+        file.write('{"id": "new", "text": "mouse"}\n')
+    with pytest.raises(ValueError, match=r"inputs.bytes: \d+ then, \d+ now"):
+        annotate(many, stopped, nlp, shard_characters=1)
+    assert len(list(stopped.with_name("out.jsonl.work").glob("[0-9]*.jsonl"))) == 2
+
+
+def test_a_run_is_not_continued_for_a_format_that_its_records_were_not_checked_for(
+    stopped: Path, many: Path, nlp: Language
+) -> None:
+    with pytest.raises(ValueError, match=r"settings.output_format: 'jsonl' then, 'pubtator' now"):
+        annotate(many, stopped, nlp, shard_characters=1, output_format="pubtator")
+
+
+def test_a_full_disk_is_an_error_and_the_run_is_continued_when_there_is_space(
+    many: Path, tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.fsync, iter(range(100))
+
+    def full(descriptor: int) -> None:
+        if next(calls) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(
+            OSError, match=r"No space left on device. The work done so far is in .*out.jsonl.work"
+        ):
+            annotate(many, tmp_path / "out.jsonl", nlp, shard_characters=1)
+    done = annotate(many, tmp_path / "out.jsonl", nlp, shard_characters=1)
+    assert done.new_records == done.records - 2 * BATCH_RECORDS
+
+
+def test_a_device_without_space_for_the_output_is_an_error(stopped: Path, many: Path, nlp: Language) -> None:
+    unfinished = stopped.with_name("out.jsonl.work") / "output.tmp"
+    unfinished.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        annotate(many, stopped, nlp, shard_characters=1)
+    unfinished.unlink()
+    assert annotate(many, stopped, nlp, shard_characters=1).new_records == 0
+
+
+def test_files_without_a_manifest_are_not_continued(many: Path, tmp_path: Path, nlp: Language) -> None:
+    work = tmp_path / "out.jsonl.work"
+    work.mkdir()
+    (work / "00000.jsonl").write_bytes(b"old")
+    done = annotate(many, tmp_path / "out.jsonl", nlp, shard_characters=1)
+    assert done.new_records == done.records
+
+
+def test_an_input_that_changes_while_it_is_read_is_an_error(stopped: Path, many: Path, nlp: Language) -> None:
+    manifest = stopped.with_name("out.jsonl.work") / "manifest.json"
+    manifest.write_text(
+        manifest.read_text(encoding="utf8").replace('"records": 323', '"records": 324'), encoding="utf8"
+    )
+    with pytest.raises(ValueError, match="holds 323 records, not 324: an input has changed"):
+        annotate(many, stopped, nlp, shard_characters=1)
+    assert not stopped.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, nlp: Language) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
+    with pytest.raises(OSError, match=r"Not a directory \(.*in.jsonl/out.jsonl.work\)"):
+        annotate(source, source / "out.jsonl", nlp)
+
+
+def test_ids_that_cannot_be_stored_are_an_error(tmp_path: Path, many: Path, nlp: Language) -> None:
+    (tmp_path / "out.jsonl.work" / "ids.sqlite").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"out.jsonl.work: ids cannot be stored there \(.*Is the disk full"):
+        annotate(many, tmp_path / "out.jsonl", nlp)
+
+
+def test_a_file_gets_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+
+    def lines() -> Any:
+        yield b"one\n"
+        assert not path.exists()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, lines())
+    assert not path.exists()
+    write_atomically(path, [b"one\n", b"two\n"])
+    assert path.read_bytes() == b"one\ntwo\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_named_by_its_output_and_not_made_before_it_is_needed(tmp_path: Path) -> None:
+    work = WorkDir(tmp_path / "out.xml.gz")
+    assert work.path == tmp_path / "out.xml.gz.work"
+    assert not work.is_begun
+    assert not work.path.exists()

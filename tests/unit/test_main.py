@@ -1,0 +1,125 @@
+"""The commands, as a user types them."""
+
+import json
+import runpy
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+import spacy
+from typer.testing import CliRunner
+
+from craftner_spacy import __main__ as commands
+from craftner_spacy.__main__ import app
+from craftner_spacy.labels import GLOSSARY
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": 1, "text": "The mouse kinase."}\n{"text": "no id"}\n', encoding="utf8")
+    return path
+
+
+def test_annotate_and_report(source: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out, html = tmp_path / "out.jsonl", tmp_path / "page.html"
+    arguments = ["annotate", str(source), "-o", str(out), "--model", str(tiny_model)]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert f"Error: {source}, record 2: it has no id" in refused.stderr
+    assert "Traceback" not in refused.output
+    done = CliRunner().invoke(
+        app, [*arguments, "--skip-errors", "--threshold", "0.1", "--batch-tokens", "99"]
+    )
+    assert done.exit_code == 0, done.output
+    assert f"{out}: 1 records, 3 words, " in done.stdout
+    assert f"1 bad records were left out: see {out}.skipped.jsonl" in done.stderr
+    assert "1/1" in done.stderr
+    (row,) = [json.loads(line) for line in out.read_text(encoding="utf8").splitlines()]
+    shown = CliRunner().invoke(app, ["report", str(out), "-o", str(html)])
+    assert shown.stdout == f"{html}: 1 texts, {len(row['entities'])} entities\n"
+    assert "The " in html.read_text(encoding="utf8")
+
+
+def test_the_ray_engine_has_its_own_option_for_gpus(source: Path, tmp_path: Path) -> None:
+    arguments = [
+        "annotate",
+        str(source),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "--engine",
+        "ray",
+        "--gpu-id",
+        "0",
+    ]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "--gpu-id 0: with --engine ray use --gpus-per-worker" in refused.stderr
+
+
+def test_info_says_that_ray_is_not_installed(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "ray":
+            raise PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(commands, "version", version)
+    printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
+    assert "not installed" in printed
+
+
+def test_annotate_is_silent_about_bad_records_where_there_are_none(
+    source: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    source.write_text('{"id": 1, "text": "The mouse kinase."}\n', encoding="utf8")
+    arguments = ["annotate", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", str(tiny_model)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "left out" not in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_the_package_runs_as_a_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["craftner_spacy", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("craftner_spacy", run_name="__main__")
+    assert stopped.value.code == 0
+    assert "Usage: python -m craftner_spacy " in capsys.readouterr().out
+
+
+def test_a_missing_gpu_is_an_error_of_one_line(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_gpu(number: int) -> None:
+        raise ValueError(f"there is no GPU {number}")
+
+    monkeypatch.setattr(spacy, "require_gpu", no_gpu)
+    refused = CliRunner().invoke(app, ["info", "--model", str(tiny_model), "--gpu-id", "3"])
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: there is no GPU 3\n"
+
+
+def test_labels_prints_the_glossary() -> None:
+    printed = CliRunner().invoke(app, ["labels"]).stdout
+    for label in GLOSSARY:
+        assert label.name in printed
+        assert label.meaning in printed
+        assert ", ".join(label.examples) in printed
+
+
+def test_info_shows_model_device_and_precision_and_why(tiny_model: Path) -> None:
+    printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
+    for part in (
+        "torch",
+        "spacy-transformers",
+        "for --engine ray",
+        str(tiny_model),
+        "Cell, Chemical, Gene",
+        "cpu",
+        "units for bf16",
+    ):
+        assert part in printed
+    refused = CliRunner().invoke(app, ["info", "--model", "/nowhere"])
+    assert refused.exit_code == 1
+    assert "there is no folder '/nowhere'" in refused.stderr

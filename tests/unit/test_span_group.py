@@ -1,0 +1,101 @@
+"""The span group: what is written to a Doc is read again, and groups of other components too."""
+
+import pytest
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from spacy.vocab import Vocab
+
+from craftner_spacy.span_group import SCORE_DIGITS, SPANS_KEY, read_span_group, write_span_group
+from craftner_spacy.types import Entity
+
+
+@pytest.fixture
+def doc() -> Doc:
+    """Tokens that end where the third entity does not: "SirT1ko mice of yeast"."""
+    return Doc(Vocab(), words=["SirT1ko", "mice", "of", "yeast"])
+
+
+PLACED = [Entity(8, 12, "Taxon", 0.75), Entity(16, 21, "Taxon", 0.5)]
+UNPLACED = [Entity(0, 5, "Protein", 0.9)]
+
+
+def spans(doc: Doc) -> list[Span]:
+    return [Span(doc, 1, 2, label="Taxon"), Span(doc, 3, 4, label="Taxon")]
+
+
+def test_spans_and_attrs(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    group = doc.spans["bio"]
+    assert [(span.text, span.label_) for span in group] == [("mice", "Taxon"), ("yeast", "Taxon")]
+    assert group.name == "bio"
+    assert group.attrs == {
+        "scores": [0.75, 0.5],
+        "offsets": [[8, 12], [16, 21]],
+        "unplaced": [{"start": 0, "end": 5, "label": "Protein", "score": 0.9}],
+    }
+
+
+def test_a_group_is_replaced(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    write_span_group(doc, "bio", [], [], [])
+    assert len(doc.spans["bio"]) == 0
+    assert doc.spans["bio"].attrs == {"scores": [], "offsets": [], "unplaced": []}
+
+
+def test_the_unplaced_may_be_left_out(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED)
+    assert doc.spans["bio"].attrs.keys() == {"scores", "offsets"}
+    assert read_span_group(doc, "bio") == PLACED
+
+
+def test_entities_are_read_in_the_order_of_the_text_whether_placed_or_not(doc: Doc) -> None:
+    write_span_group(doc, SPANS_KEY, spans(doc)[::-1], PLACED[::-1], UNPLACED)
+    assert read_span_group(doc) == [*UNPLACED, *PLACED]
+
+
+def test_offsets_are_those_of_the_entity_and_not_of_its_tokens(doc: Doc) -> None:
+    write_span_group(doc, SPANS_KEY, [Span(doc, 0, 1, label="Protein")], UNPLACED, [])
+    [entity] = read_span_group(doc)
+    assert entity == (0, 5, "Protein", 0.9)
+
+
+def test_scores_are_rounded(doc: Doc) -> None:
+    exact = [Entity(8, 12, "Taxon", 0.123456789), Entity(16, 21, "Taxon", 1 / 3)]
+    write_span_group(doc, SPANS_KEY, spans(doc), exact, [Entity(0, 5, "Protein", 2 / 3)])
+    assert SCORE_DIGITS == 6
+    assert [entity.score for entity in read_span_group(doc)] == [0.666667, 0.123457, 0.333333]
+    assert doc.spans[SPANS_KEY].attrs["scores"] == [0.123456789, 1 / 3]
+
+
+def test_scores_may_be_unknown(doc: Doc) -> None:
+    entities = [entity._replace(score=None) for entity in PLACED]
+    write_span_group(doc, SPANS_KEY, spans(doc), entities, [])
+    assert read_span_group(doc) == entities
+
+
+def test_without_the_group_the_entities_of_the_doc_are_read(doc: Doc) -> None:
+    doc.ents = spans(doc)
+    expected = [Entity(8, 12, "Taxon"), Entity(16, 21, "Taxon")]
+    assert read_span_group(doc) == expected
+    write_span_group(doc, "other", [], [], [])
+    assert read_span_group(doc) == expected
+    write_span_group(doc, SPANS_KEY, [], [], [])
+    assert read_span_group(doc) == []
+
+
+def test_a_group_of_another_component_has_no_scores(doc: Doc) -> None:
+    doc.spans["theirs"] = [Span(doc, 0, 2, label="Line"), Span(doc, 0, 1, label="Protein")]
+    assert read_span_group(doc, "theirs") == [Entity(0, 7, "Protein"), Entity(0, 12, "Line")]
+
+
+@pytest.mark.parametrize("attrs", [{"scores": [0.5]}, {"offsets": [[8, 12]]}])
+def test_attrs_that_do_not_fit_the_spans_are_refused(doc: Doc, attrs: dict[str, list[object]]) -> None:
+    doc.spans["bio"] = SpanGroup(doc, name="bio", spans=spans(doc), attrs=attrs)
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        read_span_group(doc, "bio")
+
+
+def test_the_group_is_kept_in_bytes_and_docbin(doc: Doc) -> None:
+    write_span_group(doc, SPANS_KEY, spans(doc), PLACED, UNPLACED)
+    [from_docbin] = DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)
+    for again in (from_docbin, Doc(doc.vocab).from_bytes(doc.to_bytes())):
+        assert read_span_group(again) == [*UNPLACED, *PLACED]
