@@ -299,7 +299,7 @@ class CraftNER(WithSettings, TrainablePipe):
 
         get_examples (Callable): gives the examples whose entities name the labels.
         labels: the labels, if they are not to be gathered from the examples.
-        RAISES: what `sources.find_folder` and `sources.load_folder` raise.
+        RAISES: what `sources.find_folder` and `folders.load_folder` raise.
         """
         if labels is None:
             labels = sorted({ent.label_ for eg in get_examples() for ent in eg.reference.ents})

@@ -92,8 +92,8 @@ def get_shim(model: Model) -> TokenClassifierShim:
 def load(model: Model, labels: Sequence[str] | None = None) -> None:
     """Load the weights that the model's name stands for; a model of the hub is fetched if need be.
 
-    labels: labels to be known, for training; see `sources.load_folder`.
-    RAISES: what `sources.find_folder` and `sources.load_folder` raise.
+    labels: labels to be known, for training; see `folders.load_folder`.
+    RAISES: what `sources.find_folder` and `folders.load_folder` raise.
     """
     get_shim(model).load(find_folder(model.attrs["name"], model.attrs["revision"]), labels)
 

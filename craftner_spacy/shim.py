@@ -152,8 +152,8 @@ class TokenClassifierShim(HFShim):
         """Read tokenizer and network from a folder.
 
         folder (Path): a Hugging Face folder.
-        labels: see `sources.load_folder`.
-        RAISES: what `sources.load_folder` raises.
+        labels: see `folders.load_folder`.
+        RAISES: what `folders.load_folder` raises.
         """
         hf_model = load_folder(folder, labels)
         self._folder_dtype = saved_dtype(folder)

@@ -43,7 +43,7 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def inserts(path: Path, folder: Path) -> bool:
-    """Whether a file puts a folder on the path, by ``sys.path.insert(1, str(Path(__file__).parents[1] / ...))``."""
+    """Whether a file has a ``sys.path.insert`` of a folder, with a path made from its ``__file__``."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "sys.path.insert":
             inserted = eval(ast.unparse(node.args[1]), {"Path": Path, "__file__": str(path)})
