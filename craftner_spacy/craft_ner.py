@@ -95,7 +95,7 @@ class CraftNER(WithSettings, TrainablePipe):
                 "batch_tokens": batch_tokens,
             }
         )
-        self._losses = _Losses()
+        self._dropped = _DropCounts()
 
     @property
     def scheme(self) -> TagScheme:
@@ -118,7 +118,7 @@ class CraftNER(WithSettings, TrainablePipe):
 
     def __call__(self, doc: Doc) -> Doc:
         doc = super().__call__(doc)
-        self._warn_of_losses()
+        self._warn_of_drops()
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = MAX_DOCS) -> Iterator[Doc]:
@@ -135,7 +135,7 @@ class CraftNER(WithSettings, TrainablePipe):
             for docs in util.minibatch(stream, size=min(batch_size, MAX_DOCS)):
                 yield from self._annotate(docs)
         finally:
-            self._warn_of_losses()
+            self._warn_of_drops()
 
     def _annotate(self, docs: list[Doc]) -> Iterator[Doc]:
         # spaCy's contract: whatever goes wrong with a document is the error handler's.
@@ -178,7 +178,7 @@ class CraftNER(WithSettings, TrainablePipe):
         """
         scheme = self.scheme
         scores = self.model.predict(list(docs))
-        self._losses.uncovered += sum(words.n_uncovered for words in scores)
+        self._dropped.uncovered += sum(words.n_uncovered for words in scores)
         return [self._read_entities(words, scheme) for words in scores]
 
     def _read_entities(self, words: WordScores, scheme: TagScheme) -> list[Entity]:
@@ -202,7 +202,7 @@ class CraftNER(WithSettings, TrainablePipe):
             if self.alignment_mode == "split":
                 split_tokens(doc, [edge for e in kept for edge in (e.start, e.end)])
             placed, unplaced = place_entities(kept, chars_of_tokens(doc), self.alignment_mode)
-            self._losses.unplaced += len(unplaced)
+            self._dropped.unplaced += len(unplaced)
             spans = [Span(doc, p.start, p.end, label=p.entity.label) for p in placed]
             self._set_ents(doc, spans)
             if self.spans_key is not None:
@@ -219,9 +219,9 @@ class CraftNER(WithSettings, TrainablePipe):
                 token.ent_id = 0
         doc.ents = [*winners, *kept]
 
-    def _warn_of_losses(self) -> None:
-        n_unplaced, n_uncovered = self._losses.unplaced, self._losses.uncovered
-        self._losses.unplaced = self._losses.uncovered = 0
+    def _warn_of_drops(self) -> None:
+        n_unplaced, n_uncovered = self._dropped.unplaced, self._dropped.uncovered
+        self._dropped.unplaced = self._dropped.uncovered = 0
         if n_unplaced:
             where = (
                 f"doc.spans[{self.spans_key!r}].attrs['unplaced'] has them"
@@ -362,11 +362,11 @@ class CraftNER(WithSettings, TrainablePipe):
                     load(self.model)
 
 
-class _Losses(threading.local):
-    """What the entities of a call have lost, counted in each thread by itself."""
+class _DropCounts(threading.local):
+    """What a call could not place or read, counted in each thread by itself."""
 
     unplaced = 0
     uncovered = 0
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        return _Losses, ()
+        return _DropCounts, ()

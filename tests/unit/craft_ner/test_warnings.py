@@ -36,7 +36,7 @@ def test_words_that_no_span_covers_are_warned_of(trained_model: Path) -> None:
         nlp(TEXTS[0])
 
 
-def test_each_thread_counts_its_own_losses(trained_model: Path) -> None:
+def test_each_thread_counts_its_own_drops(trained_model: Path) -> None:
     nlp = make_nlp(trained_model)
     component = get_craft_ner(nlp)
     doc = nlp.make_doc("mouse")
@@ -45,4 +45,4 @@ def test_each_thread_counts_its_own_losses(trained_model: Path) -> None:
         # No warning in this thread (warnings are errors here), and the count of the other stays.
         assert read_ents(nlp(TEXTS[0])) == GOLD[0]
         with pytest.warns(UserWarning, match="craft_ner: 1 entities do not fit the tokens"):
-            thread.submit(component._warn_of_losses).result()
+            thread.submit(component._warn_of_drops).result()
