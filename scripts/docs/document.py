@@ -22,6 +22,7 @@ import alignment
 import compare
 import engines
 import evaluate
+import linking_page
 import measured
 import mutation
 import precision
@@ -163,6 +164,7 @@ def speed(report: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "alignment": alignment.as_markdown,
     "engines": engines.as_markdown,
+    "linking": linking_page.as_markdown,
     "mutation": mutation.as_markdown,
     "precision": precision.as_markdown,
     "pythons": pythons.as_markdown,

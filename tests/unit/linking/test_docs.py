@@ -1,0 +1,66 @@
+"""The page docs/linking.md: its settings are the component's, and its example runs."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from thinc.api import Config
+
+from craftner_spacy.linking.candidates import MATCHES, PRECISION
+from craftner_spacy.linking.craft_linker import DEFAULT_CONFIG
+from craftner_spacy.linking.knowledge_base import BUNDLED
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "linking.md").read_text(encoding="utf8")
+METRICS = json.loads((ROOT / "metrics" / "linking.json").read_text(encoding="utf8"))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def test_the_settings_are_the_components() -> None:
+    shown = "[components]\n\n" + re.sub(r"\s+#.*", "", blocks("ini")[0])
+    settings = Config().from_str(shown)["components"]["craft_linker"]
+    assert settings.pop("factory") == "craft_linker"
+    assert settings == Config().from_str(DEFAULT_CONFIG)["craft_linker"]
+
+
+def test_what_was_measured_is_the_table_of_today() -> None:
+    assert METRICS["bundled"]["sha256"] == hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+    assert METRICS["devel"]["calibration"]["precision"] == PRECISION
+
+
+def test_the_rules_are_all_told() -> None:
+    for match in MATCHES:
+        assert f"| {match} |" in PAGE
+
+
+def test_the_example_with_own_labels_runs(tmp_path: Path) -> None:
+    [code] = [block for block in blocks("python") if "planets.obo" in block]
+    expected = re.findall(r"^# (.*)$", code, flags=re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == expected
+    assert (tmp_path / "planets" / "craft_linker" / "kb.sqlite").is_file()
+
+
+@pytest.mark.parametrize("block", blocks("bash"))
+def test_the_commands_have_these_options(block: str) -> None:
+    from typer.main import get_command
+
+    from craftner_spacy.linking.commands import app
+
+    known = {
+        option
+        for command in get_command(app).commands.values()  # type: ignore[attr-defined]
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    assert set(re.findall(r"(?<= )--[a-z]+", block)) <= known
