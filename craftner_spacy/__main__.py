@@ -149,7 +149,9 @@ def info_command(model: Model = "small", gpu_id: int = -1) -> None:
         table.add_row(name, facts[name], "installed")
     table.add_row("Python", platform.python_version(), f"{platform.system()} {platform.machine()}")
     table.add_row("spacy-transformers", version("spacy-transformers"), "installed")
-    table.add_row("ray", _ray_version(), 'for --engine ray: pip install "craftner_spacy[ray]"')
+    table.add_row(
+        "ray", _ray_version(), 'for --engine ray: pip install ".[ray]" in a checkout of craftner_spacy'
+    )
     table.add_row("model", model, f"labels: {', '.join(get_component(nlp).scheme.labels)}")
     table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
     table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..types import Entity
 
-EXTRA = "craftner_spacy[formats]"
+EXTRA = "'.[formats]' in a checkout of craftner_spacy"
 
 
 class Passage(NamedTuple):

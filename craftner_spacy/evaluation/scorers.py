@@ -93,7 +93,9 @@ def seqeval_scores(examples: Iterable[Example], weight: Callable[[str], int] = c
         from seqeval.metrics import accuracy_score, classification_report
         from seqeval.scheme import IOB2
     except ImportError as err:
-        raise ImportError("seqeval is needed: pip install craftner_spacy[evaluate]") from err
+        raise ImportError(
+            "seqeval is needed: pip install '.[evaluate]' in a checkout of craftner_spacy"
+        ) from err
     pairs = [tag_pairs(example, weight) for example in examples]
     gold = [[gold_tag for gold_tag, _ in document] for document in pairs]
     predicted = [[predicted_tag for _, predicted_tag in document] for document in pairs]

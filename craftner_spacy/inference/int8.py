@@ -18,7 +18,10 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from .padding import PaddedNetwork
 
-NEEDS = "precision = 'int8' needs onnx, onnxruntime and onnxscript: pip install craftner_spacy[int8]"
+NEEDS = (
+    "precision = 'int8' needs onnx, onnxruntime and onnxscript: pip install '.[int8]' in a checkout of "
+    "craftner_spacy"
+)
 
 
 class Int8Network(PaddedNetwork):

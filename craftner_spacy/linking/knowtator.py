@@ -59,7 +59,9 @@ def _read(path: Path, label: str, article: str) -> Iterator[ConceptAnnotation]:
     try:
         from lxml import etree
     except ImportError as err:
-        raise ImportError("reading Knowtator's XML needs lxml: pip install craftner_spacy[formats]") from err
+        raise ImportError(
+            "reading Knowtator's XML needs lxml: pip install '.[formats]' in a checkout of craftner_spacy"
+        ) from err
     # A file from elsewhere must not make us read others, and a document type is what such a file needs.
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, remove_comments=True)
     try:

@@ -25,7 +25,7 @@ _TAGS = (
     "relationship: only_in_taxon ",
 )  # fmt: skip
 _DAMAGED = (ValueError, KeyError, EOFError, SyntaxError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
-_EXTRA = "pip install craftner_spacy[ontologies]"
+_EXTRA = "pip install '.[ontologies]' in a checkout of craftner_spacy"
 
 
 def read_ontology(
@@ -223,7 +223,9 @@ def _read_owl(file: IO[bytes], namespace: str | None, replaced: dict[str, str]) 
         elif term.name:
             other_ids = [(other, "alternative") for other in sorted(term.alternate_ids)]
             other_ids += [(xref.id, "xref") for xref in sorted(term.xrefs)]
-            synonyms = sorted((synonym.description, (synonym.scope or "RELATED").lower()) for synonym in term.synonyms)
+            synonyms = sorted(
+                (synonym.description, (synonym.scope or "RELATED").lower()) for synonym in term.synonyms
+            )
             yield Concept(term.id, term.name, tuple(synonyms), tuple(other_ids))
 
 

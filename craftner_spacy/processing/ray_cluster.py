@@ -12,7 +12,9 @@ try:
     import pyarrow  # noqa: F401 (the engine's files need it)
     import ray
 except ImportError as err:
-    raise ImportError(f'engine "ray" needs Ray: pip install "craftner_spacy[ray]" ({err})') from err
+    raise ImportError(
+        f'engine "ray" needs Ray: pip install ".[ray]" in a checkout of craftner_spacy ({err})'
+    ) from err
 
 Result = TypeVar("Result")
 

@@ -56,7 +56,8 @@ def read_ontology_names(path: str | Path) -> list[str]:
         import obonet
     except ImportError as error:
         raise ImportError(
-            f"ontologies: {str(path)!r} is read with obonet: pip install craftner_spacy[augment]"
+            f"ontologies: {str(path)!r} is read with obonet: pip install '.[augment]' in a checkout of "
+            "craftner_spacy"
         ) from error
     path = Path(path)
     if not path.is_file():

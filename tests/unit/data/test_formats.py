@@ -134,7 +134,7 @@ def test_the_error_for_an_unknown_format_lists_the_known_ones() -> None:
 
 def test_the_error_for_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bioc", None)
-    with pytest.raises(ImportError, match=r"needs bioc: pip install craftner_spacy\[formats\]"):
+    with pytest.raises(ImportError, match=r"needs bioc: pip install '\.\[formats\]'"):
         get_format(Path("a.xml"), None, "--input-format")
 
 

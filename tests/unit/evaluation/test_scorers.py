@@ -79,5 +79,5 @@ def test_an_entity_on_white_space_without_a_gold_token_has_no_tag() -> None:
 
 def test_a_missing_seqeval_is_an_error_that_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "seqeval.metrics", None)
-    with pytest.raises(ImportError, match=r"pip install craftner_spacy\[evaluate\]"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[evaluate\]'"):
         seqeval_scores([make_example(GOLD)])

@@ -79,7 +79,7 @@ def test_two_processes_after_a_call_in_the_parent(tiny_model: Path) -> None:
 
 def test_without_the_extra_the_error_names_it(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(ImportError, match=r"pip install craftner_spacy\[int8\]"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[int8\]'"):
         make_nlp(tiny_model, precision="int8")(TEXTS[0])
 
 

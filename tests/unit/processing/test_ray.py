@@ -215,5 +215,5 @@ def test_the_error_without_ray_names_the_extra(
     monkeypatch.setitem(sys.modules, "ray", None)
     for name in ("ray", "ray_cluster", "ray_data"):
         monkeypatch.delitem(sys.modules, f"craftner_spacy.processing.{name}")
-    with pytest.raises(ImportError, match=r'pip install "craftner_spacy\[ray\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[ray\]"'):
         annotate(source, tmp_path / "out.jsonl", engine="ray")

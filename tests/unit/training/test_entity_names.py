@@ -70,5 +70,5 @@ def test_a_missing_obonet_is_an_error_that_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "obonet", None)
-    with pytest.raises(ImportError, match=r"pip install craftner_spacy\[augment\]"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[augment\]'"):
         make_entity_replacement(ontologies={"Cell": write_ontology(tmp_path, ".obo")})
