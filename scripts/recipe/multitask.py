@@ -17,8 +17,6 @@ from craftner_spacy.inference.bf16 import has_bf16_units
 from craftner_spacy.tags import TagScheme
 from craftner_spacy.wordpieces import special_pieces
 
-MAIN_TASK = "craft"
-
 
 class Network(nn.Module):
     """A Hugging Face token classifier for the main task, and a linear classifier for each auxiliary task."""
@@ -110,7 +108,7 @@ def train(
     device = network.main.device
     in_bf16 = has_bf16_units(device.type)
     key = json.dumps(record, sort_keys=True)
-    step = _resume(checkpoint, key, network, optimizer, scheduler)
+    first = step = _resume(checkpoint, key, network, optimizer, scheduler)
     network.train()
     mean_loss = 0.0
     with tqdm(total=len(batches), initial=step, unit="step", mininterval=5) as bar:
@@ -128,7 +126,7 @@ def train(
             optimizer.zero_grad()
             scheduler.step()
             step += 1
-            mean_loss += (loss.item() - mean_loss) / min(step, 200)
+            mean_loss += (loss.item() - mean_loss) / min(step - first, 200)
             bar.set_postfix(loss=f"{mean_loss:.3f}", refresh=False)
             bar.update()
             if step % every == 0:

@@ -21,6 +21,8 @@ from craftner_spacy.tags import TagScheme, gold_tags
 from craftner_spacy.types import Ints
 from craftner_spacy.wordpieces import SpecialPieces, split_texts
 
+MAIN_TASK = "craft"
+
 
 class Passage(NamedTuple):
     """The wordpieces of a document, and the targets of its words.
@@ -63,6 +65,8 @@ class Settings(NamedTuple):
     batch_pieces (int): the most wordpieces in a batch, padding included.
     masked (float): share of the wordpieces that are replaced by the mask token, so that the network learns to
         use the context of a word.
+    auxiliary_until (float): share of the training after which the auxiliary tasks have ended; in the rest
+        only the main task is trained, with a learning rate that still decreases to 0.
     """
 
     passes: dict[str, int]
@@ -74,6 +78,7 @@ class Settings(NamedTuple):
     longest: int = 256
     batch_pieces: int = 1300
     masked: float = 0.0
+    auxiliary_until: float = 1.0
 
 
 def read_passages(path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme) -> list[Passage]:
@@ -101,15 +106,16 @@ def plan(passages: Mapping[str, Sequence[Passage]], settings: Settings) -> list[
     rng = random.Random(settings.seed)
     placed: list[tuple[float, Batch]] = []
     for task, passes in sorted(settings.passes.items()):
+        until = 1.0 if task == MAIN_TASK else settings.auxiliary_until
         for number in range(passes):
             windows = [
                 window
                 for i, passage in enumerate(passages[task])
                 for window in cut(i, passage, settings.shortest, settings.longest, rng)
             ]
-            # The batches of each task are spread evenly over the training.
+            # The batches of each task are spread evenly over its share of the training.
             placed += [
-                ((number + rng.random()) / passes, Batch(task, batch))
+                (until * (number + rng.random()) / passes, Batch(task, batch))
                 for batch in _batch(windows, passages[task], settings, rng)
             ]
     return [batch for _, batch in sorted(placed, key=lambda pair: pair[0])]

@@ -18,8 +18,8 @@ import spacy
 import srsly
 import torch
 import typer
-from multitask import MAIN_TASK, Network, new_classifier, train, training_record
-from passages import Passage, Settings, bio_scheme, read_labels, read_passages
+from multitask import Network, new_classifier, train, training_record
+from passages import MAIN_TASK, Passage, Settings, bio_scheme, read_labels, read_passages
 from spacy.tokens import Doc, DocBin
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -60,7 +60,7 @@ def transfer(encoder: str, corpus: Corpus, out: Path, seed: Seed = 1) -> None:
     passages[MAIN_TASK] = craft_passages(corpus, tokenizer)
     passes = {**dict.fromkeys(schemes, 2), MAIN_TASK: 3}
     settings = Settings(passes, seed, learning_rate=3e-4)
-    _train(start, tokenizer, passages, schemes, settings, out)
+    train_model(start, tokenizer, passages, schemes, settings, out)
 
 
 @app.command()
@@ -69,7 +69,7 @@ def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1, masked: Ma
     tokenizer = load_folder(start, LABELS).tokenizer
     passages = {MAIN_TASK: craft_passages(corpus, tokenizer)}
     settings = Settings({MAIN_TASK: 2}, seed, learning_rate=2e-4, masked=masked)
-    _train(start, tokenizer, passages, {}, settings, out)
+    train_model(start, tokenizer, passages, {}, settings, out)
 
 
 @app.command()
@@ -102,7 +102,7 @@ def distil(start: Model, corpus: Corpus, soft_labels: SoftLabels, out: Path, see
         ],
     }
     settings = Settings({MAIN_TASK: 1, SOFT_LABELS_TASK: 1}, seed, learning_rate=2e-4, masked=0.1)
-    _train(start, tokenizer, passages, {}, settings, out)
+    train_model(start, tokenizer, passages, {}, settings, out)
 
 
 @app.command()
@@ -157,17 +157,21 @@ def probabilities(component: Any, docs: list[Doc]) -> Floats:
     return np.exp(log_softmax(np.concatenate([words.logits for words in scores])))[:, order]
 
 
-def _train(
+def train_model(
     start: Path,
     tokenizer: PreTrainedTokenizerFast,
     passages: Mapping[str, list[Passage]],
     schemes: Mapping[str, TagScheme],
     settings: Settings,
     out: Path,
+    every: int = 500,
 ) -> None:
     """Train and save a model, unless the same training is done already.
 
+    start (Path): the folder with the encoder.
     schemes: tags of the auxiliary tasks.
+    every (int): steps between two checkpoints.
+    RAISES: ValueError if windows are too long for the encoder, or the checkpoint is of another training.
     """
     record = training_record(start, passages, settings)
     done = out / "training.json"
@@ -176,7 +180,7 @@ def _train(
         return
     torch.manual_seed(settings.seed)
     model = new_classifier(start, SCHEME)
-    train(Network(model, schemes), tokenizer, passages, settings, out / "checkpoint.pt", record)
+    train(Network(model, schemes), tokenizer, passages, settings, out / "checkpoint.pt", record, every)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     srsly.write_json(done, record)

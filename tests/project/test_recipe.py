@@ -14,8 +14,8 @@ import srsly
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from multitask import MAIN_TASK, Network, new_classifier, train, training_record
-from passages import Passage, Settings, bio_scheme, cut, plan
+from multitask import Network, new_classifier, train, training_record
+from passages import MAIN_TASK, Passage, Settings, bio_scheme, cut, plan
 from safetensors.torch import load_file
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
