@@ -25,6 +25,7 @@ import evaluate
 import linking_page
 import measured
 import mutation
+import outside
 import precision
 import pythons
 import render
@@ -166,6 +167,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "engines": engines.as_markdown,
     "linking": linking_page.as_markdown,
     "mutation": mutation.as_markdown,
+    "outside": outside.as_markdown,
     "precision": precision.as_markdown,
     "pythons": pythons.as_markdown,
     "small": evaluate.as_markdown,
