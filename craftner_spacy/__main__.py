@@ -1,4 +1,4 @@
-"""The commands: ``python -m craftner_spacy annotate | report | labels | info``."""
+"""The commands: ``python -m craftner_spacy annotate | report | labels | info | kb``."""
 
 import platform
 import sys
@@ -6,22 +6,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import spacy
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from .data.formats import FORMATS
 from .data.report import report
 from .inference.bf16 import has_bf16_units
 from .labels import GLOSSARY
+from .linking.commands import app as kb_app
 from .model import get_shim
 from .pipelines import VERSIONS, describe_model, get_component, load_pipeline
 from .processing.annotate import annotate
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+class OneLineErrors(TyperGroup):
+    """Commands whose errors of files and settings are shown as one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _one_line_errors():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=__doc__,
+)
+app.add_typer(kb_app, name="kb")
 READABLE = ", ".join(row.name for row in FORMATS)
 WRITABLE = ", ".join(row.name for row in FORMATS if row.write is not None)
 Model = Annotated[

@@ -77,7 +77,9 @@ def cut_range(start: int, end: int, max_pieces: int) -> list[tuple[int, int]]:
 
 
 def assign_words(windows: Ints, word_pieces: Ints) -> Ints:
-    """Assign each word to the window that shows most context on its poorer side; in a tie, to the earlier.
+    """Assign each word to the window in which its shorter context, left or right, is longest.
+
+    In a tie it is the earlier window.
 
     ::
 

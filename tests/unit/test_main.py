@@ -123,3 +123,14 @@ def test_info_shows_model_device_and_precision_and_why(tiny_model: Path) -> None
     refused = CliRunner().invoke(app, ["info", "--model", "/nowhere"])
     assert refused.exit_code == 1
     assert "there is no folder '/nowhere'" in refused.stderr
+
+
+def test_knowledge_bases_have_commands_whose_errors_are_one_line(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["kb", "lookup", "neurons", "--label", "Cell"])
+    assert answer.exit_code == 0
+    assert "CL:0000540" in answer.output
+    (tmp_path / "torn.sqlite").write_bytes(b"no database")
+    wrong = CliRunner().invoke(app, ["kb", "info", str(tmp_path / "torn.sqlite")])
+    assert wrong.exit_code == 1
+    assert wrong.stderr.startswith("Error: kb = ")
+    assert wrong.stderr.count("\n") == 1

@@ -99,7 +99,10 @@ HOUSE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "processing.annotate",
         ),
     ),
-    "commands": (("algorithms", "inference", "component", "data", "processing"), ("__main__",)),
+    "commands": (
+        ("algorithms", "inference", "component", "data", "linking", "processing"),
+        ("__main__",),
+    ),
 }
 """The parts of the package: from which parts each may import, and its modules by floor. Within its part a
 module may import from the floors below its own."""

@@ -415,9 +415,9 @@ def test_the_bundled_table(no_network: list[object]) -> None:
         Span(doc, 3, 5, label="Taxon"),
         Span(doc, 5, 6, label="Cell"),
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     linker(doc)  # type: ignore[operator]
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert [ent.kb_id_ for ent in doc.ents] == ["GO:0005739", "NCBITaxon:7955", "CL:0000540"]
     assert no_network == []
 

@@ -51,7 +51,7 @@ def test_the_example_with_own_labels_runs(tmp_path: Path) -> None:
     assert (tmp_path / "planets" / "craft_linker" / "kb.sqlite").is_file()
 
 
-@pytest.mark.parametrize("block", blocks("bash"))
+@pytest.mark.parametrize("block", blocks("shell"))
 def test_the_commands_have_these_options(block: str) -> None:
     from typer.main import get_command
 

@@ -167,6 +167,6 @@ def test_a_mention_of_10_kb(finder: NameFinder) -> None:
 def test_thousands_of_distinct_mentions_take_no_time(finder: NameFinder) -> None:
     mentions = [(f"thing number {i}", "Cell") for i in range(3000)]
     mentions += [(f"neuron of type {i}", "Cell") for i in range(MAX_LONGER + 1)]
-    start = time.perf_counter()
+    start = time.process_time()
     link("x", mentions, finder)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
