@@ -95,33 +95,32 @@ def annotate_command(
     .gz files are read and written too. Entities and annotations of the input are replaced by the model's.
     Both engines write the same bytes.
     """
-    with _one_line_errors():
-        if engine == "ray" and gpu_id >= 0:
-            raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
-        _use_gpu(gpu_id)
-        done = annotate(
-            list(inputs),
-            output,
-            model,
-            threshold=threshold,
-            batch_tokens=batch_tokens,
-            precision=precision,
-            n_process=n_process,
-            limit=limit,
-            skip_errors=skip_errors,
-            input_format=input_format,
-            output_format=output_format,
-            text_field=text_field,
-            id_field=id_field,
-            make_ids=make_ids,
-            overwrite=overwrite,
-            progress=True,
-            engine=engine,
-            workers=workers,
-            cpus_per_worker=cpus_per_worker,
-            gpus_per_worker=gpus_per_worker,
-            address=address,
-        )
+    if engine == "ray" and gpu_id >= 0:
+        raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
+    _use_gpu(gpu_id)
+    done = annotate(
+        list(inputs),
+        output,
+        model,
+        threshold=threshold,
+        batch_tokens=batch_tokens,
+        precision=precision,
+        n_process=n_process,
+        limit=limit,
+        skip_errors=skip_errors,
+        input_format=input_format,
+        output_format=output_format,
+        text_field=text_field,
+        id_field=id_field,
+        make_ids=make_ids,
+        overwrite=overwrite,
+        progress=True,
+        engine=engine,
+        workers=workers,
+        cpus_per_worker=cpus_per_worker,
+        gpus_per_worker=gpus_per_worker,
+        address=address,
+    )
     speed = f", {done.new_words / done.seconds:,.0f} words/s" if done.new_records else ""
     typer.echo(
         f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities "
@@ -139,8 +138,7 @@ def report_command(
     input_format: Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")] = None,
 ) -> None:
     """Write an HTML page of an annotated file: counts, frequent entities, scores, and texts with entities."""
-    with _one_line_errors():
-        stats = report(annotated, output, input_format=input_format, texts=texts)
+    stats = report(annotated, output, input_format=input_format, texts=texts)
     typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
 
 
@@ -156,10 +154,9 @@ def labels_command() -> None:
 @app.command("info")
 def info_command(model: Model = "small", gpu_id: int = -1) -> None:
     """Print versions, and the model, device and numeric precision that would be used, and why."""
-    with _one_line_errors():
-        _use_gpu(gpu_id)
-        nlp = load_pipeline(model)
-        facts = describe_model(nlp)
+    _use_gpu(gpu_id)
+    nlp = load_pipeline(model)
+    facts = describe_model(nlp)
     shim = get_shim(get_component(nlp).model)
     units = "has" if has_bf16_units(facts["device"]) else "has no"
     table = Table("what", "value", "why")
