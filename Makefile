@@ -8,6 +8,7 @@
 # make measure             measures again what was measured with other weights than the shipped (needs assets/ and corpus/)
 # make mutation            small faults in some modules, one by one, and whether the tests notice: metrics/mutation.md
 # make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
+# make attack              hostile models, files and folders, and a table of what happened
 # make big                 a file of 1 GB: killed, continued, stopped after ten minutes
 # make format | clean
 
@@ -29,7 +30,7 @@ SIDE_BY_SIDE = --numprocesses=2 --dist=loadfile
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/*/*)
 
-.PHONY: demo test lint unit smoke docs pythons browser pictures coverage measure mutation soak big format clean
+.PHONY: demo test lint unit smoke docs pythons browser pictures coverage measure mutation soak attack big format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -57,6 +58,9 @@ unit: $(TEST_VENV)/.installed
 soak: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest --hypothesis-profile=soak -m hypothesis
 	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/soak.py
+
+attack: $(TEST_VENV)/.installed
+	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/attack.py
 
 big: $(TEST_VENV)/.installed
 	PYTHONPATH=scripts/measure $(TEST_VENV)/bin/python tests/programs/big_file.py

@@ -1,0 +1,1 @@
+"""Hostile inputs, outputs and work folders of `annotate`."""
