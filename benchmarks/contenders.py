@@ -73,7 +73,7 @@ def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, float]:
 
 
 def batches_of(nlp: Language, texts: Sequence[str]) -> list[ArgsKwargs]:
-    """The inputs of a pipeline's network for some texts: wordpieces end to end, and window lengths."""
+    """The inputs of a pipeline's network for some texts: concatenated wordpieces, and window lengths."""
     shim = get_shim(get_component(nlp).model)
     predict, batches = shim.predict, []
 

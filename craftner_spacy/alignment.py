@@ -34,7 +34,7 @@ class PlacedEntity(NamedTuple):
 
 
 def chars_of_tokens(doc: Doc) -> Ints:
-    """Start and end of each token, in characters. (n_tokens, 2)
+    """Start and end of each token, in characters: (n_tokens, 2).
 
     >>> import spacy
     >>> chars_of_tokens(spacy.blank("en")("SirT1ko mouse")).tolist()
@@ -64,6 +64,7 @@ def token_range(start: int, end: int, token_chars: Ints, mode: str) -> tuple[int
     ends_inside = token_chars[stop - 1, 1] > end
     if mode in ("strict", "split") and (starts_inside or ends_inside):
         return None
+    # The mode "expand" takes the tokens as they are.
     if mode == "contract":
         first += bool(starts_inside)
         stop -= bool(ends_inside)

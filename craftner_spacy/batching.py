@@ -28,7 +28,7 @@ def min_cost_batches(lengths: Ints, max_pieces: int) -> list[Ints]:
     Windows of like length go together. Of all ways to cut the windows, sorted by length, into batches, it is
     the one with the least cost: a batch costs its wordpieces, padding included, and `BATCH_COST` more.
 
-    lengths (n_windows,): wordpieces of each window, special pieces included.
+    lengths (n_windows,): wordpieces of each window, special tokens included.
     max_pieces (int): the most wordpieces in a batch, padding included. A longer window is a batch alone.
     RETURNS: indices of the windows of each batch, longest windows first.
 
@@ -62,7 +62,7 @@ def greedy_batches(lengths: Ints, max_pieces: int) -> list[Ints]:
     Each batch takes the longest window that still fits, until none does. A small batch at the end shares with
     the one before it.
 
-    lengths (n_windows,): wordpieces of each window, special pieces included.
+    lengths (n_windows,): wordpieces of each window, special tokens included.
     max_pieces (int): the most wordpieces in a batch. A longer window is a batch alone.
     RETURNS: indices of the windows of each batch, longest windows first.
 

@@ -51,8 +51,9 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
 
 
 def _search_runs(log_probs: Floats, starts: Ints, ends: Ints, scheme: TagScheme, tags: Ints) -> None:
-    """Write the most probable tag sequence of each run. Any tag may begin a run, but an ``I-`` cannot be the
-    tag of a document's first word.
+    """Write the most probable tag sequence of each run.
+
+    Any tag may begin a run, but an ``I-`` cannot be the tag of a document's first word.
 
     log_probs (n_words, n_tags): log-probability of each tag at each word.
     starts, ends (n_runs,): words of each run; one at least.

@@ -11,7 +11,7 @@ class Label(NamedTuple):
     """One entity type of the corpus.
 
     name (str): the label, as `doc.ents` shows it.
-    corpus_tag (str): the label in CRAFT-IOB, behind ``B-`` and ``I-``.
+    corpus_tag (str): the label in CRAFT-IOB, after ``B-`` and ``I-``.
     color (str): background in displaCy; black text on it has a contrast of at least 7 to 1.
     meaning (str): what the corpus marks with it.
     examples (tuple[str, ...]): frequent mentions of the training split.

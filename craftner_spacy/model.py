@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 Batch = tuple[Ints, Ints]
-"""Windows end to end: wordpieces (n_pieces,), and the length of each window (n_windows,)."""
+"""Concatenated windows: wordpieces (n_pieces,), and the length of each window (n_windows,)."""
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
 
 
@@ -130,7 +130,7 @@ def forward(
         ids for text, w in zip(texts, windows, strict=True) for ids in _window_pieces(text, w, shim.special)
     ]
     lengths = np.array([len(ids) for ids in pieces], dtype=np.int64)
-    # All windows end to end: where each one begins.
+    # All windows, concatenated: where each one begins.
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     n_tags = len(shim.scheme.tags) if shim.scheme else 0
     flat = np.zeros((int(offsets[-1]), n_tags), dtype=np.float32)
@@ -186,7 +186,7 @@ def _chars(spans: list[Span]) -> Ints:
 
 
 def _window_pieces(text: Wordpieces, windows: Windows, special: SpecialPieces) -> list[Ints]:
-    """Vocabulary ids of each window, special pieces included."""
+    """Vocabulary ids of each window, special tokens included."""
     return [
         np.concatenate([special.prefix, text.ids[start:end], special.suffix]).astype(np.int64)
         for start, end in windows.pieces.tolist()
@@ -194,7 +194,7 @@ def _window_pieces(text: Wordpieces, windows: Windows, special: SpecialPieces) -
 
 
 def _pieces_in_window(text: Wordpieces, windows: Windows, words: Ints) -> Ints:
-    """Wordpieces of each word, from the start of its window on; cut where the window ends. (n_words, 2)"""
+    """Wordpieces of each word, from the start of its window on, cut where the window ends: (n_words, 2)."""
     window = windows.pieces[windows.window_of_word[words]]
     pieces = text.word_pieces[words]
     return (
@@ -204,7 +204,7 @@ def _pieces_in_window(text: Wordpieces, windows: Windows, words: Ints) -> Ints:
 
 
 def _to_torch(model: Model, batch: Batch, is_train: bool) -> tuple[ArgsKwargs, Callable]:
-    """In inference, wordpieces end to end; in training, padded rows, which Hugging Face's networks take."""
+    """In inference, concatenated windows; in training, padded rows, which Hugging Face's networks take."""
     shim = cast(TokenClassifierShim, model.shims[0])
     pieces = torch.from_numpy(batch[0]).to(shim.device)
     lengths = batch[1].tolist()

@@ -22,7 +22,8 @@ class Setting(Generic[Value]):
     def __init__(
         self, check: Callable[[Any], Value], on_set: Callable[[Any, Value], None] | None = None
     ) -> None:
-        """
+        """Make the descriptor of a setting.
+
         check: gives the value as it is kept; it raises a ValueError without the setting's name.
         on_set: called with the component and the new value.
         """

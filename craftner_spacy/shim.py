@@ -34,7 +34,7 @@ class TokenClassifierShim(HFShim):
 
     scheme (TagScheme | None): the network's tags; None while nothing is loaded.
     special (SpecialPieces): what stands around each window.
-    max_pieces (int): the longest window, in wordpieces, special pieces not counted.
+    max_pieces (int): the longest window, in wordpieces, special tokens not counted.
     """
 
     def __init__(self, precision: str) -> None:
@@ -96,7 +96,7 @@ class TokenClassifierShim(HFShim):
     def make_batches(self, lengths: Ints, max_pieces: int, is_train: bool) -> list[Ints]:
         """Group windows into batches, for training or inference.
 
-        lengths (n_windows,): wordpieces of each window, special pieces included.
+        lengths (n_windows,): wordpieces of each window, special tokens included.
         max_pieces (int): the most wordpieces in a batch, padding included.
         RETURNS: indices of the windows of each batch.
         """
@@ -183,11 +183,11 @@ class TokenClassifierShim(HFShim):
 
 
 def max_window(tokenizer: Any, network: Any) -> int:
-    """The most wordpieces that tokenizer and network allow in a window, special pieces included."""
+    """The most wordpieces that tokenizer and network allow in a window, special tokens included."""
     limits = [tokenizer.model_max_length]
     positions = getattr(network.config, "max_position_embeddings", None)
     if positions:
-        # RoBERTa counts its positions from behind the padding's index.
+        # RoBERTa's positions begin after the padding's index.
         embeddings = getattr(network.base_model, "embeddings", None)
         padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
         limits.append(positions if padding is None else positions - padding - 1)

@@ -27,7 +27,7 @@ PREFIXES = [
 ]
 
 SUFFIXES = [
-    # A sentence's end behind a name that ends in a capital, a dash or a prime: "TACC1B.", "Dmrt7−."
+    # A sentence's end after a name that ends in a capital, a dash or a prime: "TACC1B.", "Dmrt7−."
     rf"(?<=[0-9{ALPHA_LOWER}][{ALPHA_UPPER}])\.|(?<=[‐‑‒−′″])\.",
     r"′s",
 ]

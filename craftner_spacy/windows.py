@@ -1,7 +1,7 @@
 """From token spans to wordpiece windows, and which window each word is read in.
 
 A document is a sequence of wordpieces, and each word is one or more of them. Ranges are half-open, in
-wordpieces of one document (special pieces not included) or in words, as each docstring says.
+wordpieces of one document (special tokens not included) or in words, as each docstring says.
 """
 
 from typing import NamedTuple
@@ -112,7 +112,7 @@ def make_windows(span_chars: Ints, word_chars: Ints, word_pieces: Ints, max_piec
     span_chars (n_spans, 2): start and end of each span, in characters; spans may overlap.
     word_chars (n_words, 2): start and end of each word, in characters, in order.
     word_pieces (n_words, 2): start and end of each word, in wordpieces, in order.
-    max_pieces (int): the most wordpieces the encoder reads at once, special pieces not counted.
+    max_pieces (int): the most wordpieces the encoder reads at once, special tokens not counted.
     RETURNS (Windows): no wordpiece of a span is left out, whatever the span's length.
     """
     pieces: list[tuple[int, int]] = []

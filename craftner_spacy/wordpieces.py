@@ -17,7 +17,7 @@ _IS_SPACE = np.array([chr(code).isspace() for code in range(0x3001)] + [False])
 
 
 class Wordpieces(NamedTuple):
-    """The wordpieces of one text, without special pieces, and its words (the tokenizer's pre-tokens).
+    """The wordpieces of one text, without special tokens, and its words (the tokenizer's pre-tokens).
 
     ids (n_pieces,): vocabulary ids.
     word_pieces (n_words, 2): start and end of each word, in wordpieces, in order.
@@ -43,7 +43,7 @@ class SpecialPieces(NamedTuple):
 
 
 def special_pieces(tokenizer: PreTrainedTokenizerFast) -> SpecialPieces:
-    """The special pieces that the tokenizer puts around a text: ``[CLS]`` and ``[SEP]`` for BERT."""
+    """The special tokens that the tokenizer puts around a text: ``[CLS]`` and ``[SEP]`` for BERT."""
     encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
     inner = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
     first, last = (inner[0], inner[-1]) if inner else (len(encoding.ids), len(encoding.ids))
@@ -82,7 +82,7 @@ def _words(ids: Ints, word_ids: list[int | None], offsets: list[tuple[int, int]]
 
 
 def _with_marks(spans: Ints, text: str) -> Ints:
-    """Add to each word the combining marks behind it, which tokenizers that strip accents leave out."""
+    """Add to each word the combining marks after it, which tokenizers that strip accents leave out."""
     marks = {char for char in set(text) if char > "\u02ff" and category(char).startswith("M")}
     if not marks:
         return spans

@@ -1,15 +1,4 @@
-"""The table of formats, and files read and written by it.
-
-To add a format:
-
-1. Write a module with a reader (`records.Reader`) and, if its files can hold entities, a writer
-   (`records.Writer`). Both should stream: a file may be larger than the memory. A reader yields a `BadRecord`
-   for a record that cannot be read, and continues if it can; `records.or_bad_record` makes one of a
-   ValueError. A library that only this format needs is imported by `records.import_extra` and listed in the
-   extra `formats` of pyproject.toml.
-2. Add a row to `FORMATS`. The help of the commands, the check of ids and the tests of all formats use it.
-3. Add a row to the table in docs/files.md; a test compares the two.
-"""
+"""The table of formats, and files read and written by it. CONTRIBUTING.md says how to add a format."""
 
 import gzip
 import zlib

@@ -31,7 +31,7 @@ def make_bf16_network(network: Any, max_pieces: int, padding: int) -> InferenceN
     """A copy of a Hugging Face network for inference in bf16, on the same device.
 
     network: in fp32; it stays as it is.
-    max_pieces (int): the longest window that the network reads, in wordpieces, special pieces included.
+    max_pieces (int): the longest window that the network reads, in wordpieces, special tokens included.
     padding (int): the vocabulary id of the padding.
     """
     copy = type(network).from_pretrained(

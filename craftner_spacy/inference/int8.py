@@ -31,7 +31,7 @@ class Int8Network(PaddedNetwork):
         """Export the network and round its weights: takes some seconds.
 
         network: a token classifier of Hugging Face, on the CPU.
-        max_pieces (int): the longest window that it reads, in wordpieces, special pieces included.
+        max_pieces (int): the longest window that it reads, in wordpieces, special tokens included.
         padding (int): the vocabulary id of the padding.
         n_threads (int): threads of the session.
         RAISES: ImportError if the extra is not installed.

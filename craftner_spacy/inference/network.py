@@ -11,7 +11,7 @@ from ..types import Ints
 class InferenceNetwork(ABC):
     """A token classifier as it is used for inference; each backend pads windows as it likes, or not at all.
 
-    The windows of a batch are given end to end, special pieces included, and so are their logits.
+    The windows of a batch are concatenated without padding, special tokens included, and so are their logits.
     """
 
     @abstractmethod
@@ -27,7 +27,7 @@ class InferenceNetwork(ABC):
     def make_batches(self, lengths: Ints, max_pieces: int) -> list[Ints]:
         """Group windows into batches that the backend reads fast.
 
-        lengths (n_windows,): wordpieces of each window, special pieces included.
+        lengths (n_windows,): wordpieces of each window, special tokens included.
         max_pieces (int): the most wordpieces in a batch, padding included. A longer window is a batch alone.
         RETURNS: indices of the windows of each batch.
         """

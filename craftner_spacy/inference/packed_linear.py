@@ -22,7 +22,8 @@ class PackedLinear(nn.Module):
     """A linear layer for inference on the CPU. It cannot be serialized."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, activation: str = "none") -> None:
-        """
+        """Pack the weights of a linear layer.
+
         weight (n_out, n_in), bias (n_out,): in fp32 or bf16; the inputs have to be of the same dtype.
         activation (str): applied to the outputs in the same pass: 'none' or 'gelu'.
         """
@@ -34,7 +35,7 @@ class PackedLinear(nn.Module):
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """inputs (..., n_in), RETURNS (..., n_out)."""
+        """Compute outputs (..., n_out) of inputs (..., n_in)."""
         return torch.ops.mkldnn._linear_pointwise(
             inputs, self.weight, self.bias, self.activation, [], self.algorithm
         )
@@ -48,7 +49,7 @@ class PackedLinear(nn.Module):
 
 
 def pack(network: nn.Module) -> None:
-    """Replace each linear layer by a `PackedLinear`; in BERT-like networks with the GELU behind it."""
+    """Replace each linear layer by a `PackedLinear`; in BERT-like networks with the GELU that follows it."""
     for module in list(network.modules()):
         activation = getattr(module, "intermediate_act_fn", None)
         dense = getattr(module, "dense", None)

@@ -1,4 +1,4 @@
-"""Windows end to end to rows of equal length and back, and the network that reads such rows."""
+"""Concatenated windows to rows of equal length and back, and the network that reads such rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def pad(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Put each window in a separate row, padded to a width.
 
-    pieces (n_pieces,): the windows end to end.
+    pieces (n_pieces,): the windows, concatenated.
     lengths (n_windows,): wordpieces of each window.
     width (int): of the rows; at least the longest window.
     padding (int): the vocabulary id of the padding.
@@ -37,7 +37,8 @@ class PaddedNetwork(InferenceNetwork):
     """A network of Hugging Face, whose windows are padded to a multiple of `step` wordpieces."""
 
     def __init__(self, network: Any, padding: int, step: int = 1, max_width: int | None = None) -> None:
-        """
+        """Read rows by a network.
+
         network: from input_ids and attention_mask (n_windows, width) to logits (n_windows, width, n_tags).
         padding (int): the vocabulary id of the padding.
         step (int): a batch is padded to its longest window, rounded up to a multiple of this.

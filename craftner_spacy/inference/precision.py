@@ -33,7 +33,7 @@ def make_network(network: Any, precision: str, max_pieces: int, padding: int) ->
 
     network: a token classifier of Hugging Face, in fp32; in fp32 it is used as it is, else copied.
     precision (str): 'fp32', 'bf16' or 'int8'.
-    max_pieces (int): the longest window that the network reads, in wordpieces, special pieces included.
+    max_pieces (int): the longest window that the network reads, in wordpieces, special tokens included.
     padding (int): the vocabulary id of the padding.
     RAISES: ValueError for int8 on another device than the CPU; ImportError for int8 without its extra.
     """

@@ -1,4 +1,4 @@
-"""BERT for inference on the CPU, without padding: the windows of a batch stand end to end.
+"""BERT for inference on the CPU, without padding: the windows of a batch are concatenated.
 
 oneDNN, torch's library for matrix products on CPUs, makes kernels for each new shape and keeps them: 1.5 to
 11 ms and 0.5 MB each in bf16, measured on two cores of an AMD EPYC with AVX512-BF16. So the number of shapes
@@ -87,15 +87,18 @@ def group_windows(lengths: list[int]) -> list[Group]:
 
 
 class UnpaddedAttention(nn.Module):
-    """BERT's self-attention for windows that stand end to end.
+    """BERT's self-attention for windows that are concatenated.
 
     Queries, keys and values come from one product. The softmax is computed by its definition, exponentials
-    divided by their sum. The sum is the last column of the product with the values, each of which has a 1
-    behind it. Padding has zeros for queries, keys, values and that 1, so that no mask is needed.
+    divided by their sum. The sum is the last column of the product with the values, each of which is
+    followed by a 1. Padding has zeros for queries, keys, values and that 1, so that no mask is needed.
     """
 
     def __init__(self, attention: BertSelfAttention, dtype: torch.dtype) -> None:
-        """attention (BertSelfAttention): with absolute positions; it stays as it is."""
+        """Take the weights of a layer.
+
+        attention (BertSelfAttention): with absolute positions; it stays as it is.
+        """
         super().__init__()
         self.n_heads, self.size = attention.num_attention_heads, attention.attention_head_size
         query, key, value = (
@@ -114,7 +117,10 @@ class UnpaddedAttention(nn.Module):
         )
 
     def forward(self, states: torch.Tensor, groups: list[Group]) -> torch.Tensor:
-        """states (n_rows, n_in). RETURNS (n_rows, n_inner): zeros for rows that are in no group."""
+        """Attend within windows.
+
+        states (n_rows, n_in). RETURNS (n_rows, n_inner): zeros for rows that are in no group.
+        """
         n_inner, size = self.n_heads * self.size, self.size
         projected = self.qkv_proj(states)
         attended = states.new_zeros(len(states), self.n_heads, size)
@@ -134,7 +140,7 @@ class UnpaddedAttention(nn.Module):
 
 
 def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Attention of each wordpiece to those that have a 1 behind their values.
+    """Attention of each wordpiece to those whose values are followed by a 1.
 
     queries, keys (n, width, size), values (n, width, size + 1). RETURNS (n, width, size).
     """
@@ -159,7 +165,8 @@ class UnpaddedBert(InferenceNetwork):
     """A BERT token classifier for inference on the CPU."""
 
     def __init__(self, network: BertForTokenClassification, copy: BertForTokenClassification) -> None:
-        """
+        """Take the weights of a network.
+
         network (BertForTokenClassification): in fp32, and one that `fits`; it stays as it is.
         copy (BertForTokenClassification): a copy for inference, in the dtype of the computation. It becomes a
             part of this network and is changed. The classifier, which has few tags, is computed in fp32: bf16
@@ -173,10 +180,12 @@ class UnpaddedBert(InferenceNetwork):
 
     @staticmethod
     def fits(network: Any, max_pieces: int) -> bool:
-        """Whether a network can be read so: a BERT token classifier that attends in both directions, has
-        absolute positions, and reads windows of at most `MAX_POSITIONS` wordpieces.
+        """Whether a network can be computed without padding.
 
-        max_pieces (int): wordpieces of the longest window, special pieces included.
+        It has to be a BERT token classifier that attends in both directions, has absolute positions, and
+        reads windows of at most `MAX_POSITIONS` wordpieces.
+
+        max_pieces (int): wordpieces of the longest window, special tokens included.
         """
         return (
             type(network) is BertForTokenClassification

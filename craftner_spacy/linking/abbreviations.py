@@ -1,6 +1,6 @@
 """Abbreviations that a text defines itself, by the algorithm of Schwartz and Hearst (2003).
 
-A definition is a short form in parentheses behind its long form, or the other way round. The characters of
+A definition is a short form in parentheses after its long form, or the other way round. The characters of
 the short form are looked for in the text before it, from right to left; its first one has to begin a word::
 
     ... in trophoblast giant cells (TGCs) of ...
@@ -98,7 +98,7 @@ def find_long_form(short: str, text: str) -> str | None:
 def _whole_long_form(short: str, text: str) -> str | None:
     """The text, if all of it is the long form of the word before its parenthesis.
 
-    Most parentheses behind a word say something else of it, some of them with its letters in order.
+    Most parentheses after a word say something else of it, some of them with its letters in order.
     """
     if not is_short_form(short) or len(text.split()) > _max_words(short):
         return None

@@ -101,7 +101,7 @@ def _suffix(path: Path) -> str:
     if suffix not in _READERS:
         allowed = ", ".join(_READERS)
         raise ValueError(
-            f"ontology = {str(path)!r}: allowed are files that end with {allowed}, with .gz behind it, or a "
+            f"ontology = {str(path)!r}: allowed are files that end with {allowed}, with .gz after it, or a "
             ".zip with one such file in it"
         )
     return suffix

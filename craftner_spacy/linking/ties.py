@@ -13,7 +13,7 @@ def break_ties(
     """Put first, of candidates that are tied, the one that the document speaks for.
 
     That is the one that its mentions without a tie stand for most often; else the one whose species is named
-    last before the mention, or, where none is, first behind it; else the one of a preferred species.
+    last before the mention, or, where none is, first after it; else the one of a preferred species.
 
     linked: the candidates of each mention, the best one first.
     starts: where each mention begins, in characters.

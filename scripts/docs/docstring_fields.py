@@ -28,7 +28,7 @@ _FIELD = re.compile(rf"(?P<names>\*{{0,2}}\w+(?:, \w+)*){_TYPE}:(?: (?P<text>.*)
 def to_fields(lines: Iterable[str], arguments: Collection[str], title: str = "Arguments") -> list[str]:
     """A docstring with its lines for arguments, results and errors as a field list.
 
-    An indented block behind a line that ends with a colon is shown as it is.
+    An indented block after a line that ends with a colon is shown as it is.
 
     lines: of the docstring, its indentation taken off.
     arguments: names that may stand without a type; a name with a type is always taken for an argument.

@@ -99,8 +99,10 @@ def measure(source: Path, folder: Path, model: str) -> dict[str, Any]:
 
 
 def timed(source: Path, out: Path, model: str, workers: int | None) -> tuple[float, Summary]:
-    """Annotate a file, and measure the seconds. A shard is one batch, so that a small file is enough for two
-    workers."""
+    """Annotate a file, and measure the seconds.
+
+    A shard is one batch, so that a small file is enough for two workers.
+    """
     engine = "ray" if workers else "local"
     start = time.monotonic()
     summary = annotate(source, out, model, overwrite=True, shard_characters=1, engine=engine, workers=workers)

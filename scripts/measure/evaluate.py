@@ -71,8 +71,10 @@ def main(
 
 
 def over_wordpieces(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
-    """The model card's metrics if each wordpiece of this model's tokenizer counts as a token with the tag of
-    its word. The card does not say whether it scored words or wordpieces."""
+    """The model card's metrics if each wordpiece counts as a token with the tag of its word.
+
+    The card does not say whether it scored words or wordpieces.
+    """
     scores = seqeval_scores(examples, lambda text: max(1, len(tokenizer.tokenize(text))))
     return {key: scores[key] for key in COLUMNS if key in scores}
 

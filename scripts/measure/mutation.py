@@ -31,8 +31,10 @@ def main(
     processes: Annotated[int, typer.Option(help="mutants tested at once", min=1)] = 2,
     at_least: Annotated[float, typer.Option(help="share of killed mutants in each module")] = 0.85,
 ) -> None:
-    """Run mutmut with the settings in pyproject.toml, from the repository's root. Fails if too few mutants
-    of a module are killed."""
+    """Run mutmut with the settings in pyproject.toml, from the repository's root.
+
+    Fails if too few mutants of a module are killed.
+    """
     run_mutmut("run", "--max-children", str(processes), capture=False)
     statuses = read_statuses(run_mutmut("results", "--all", "true"))
     modules = tally(statuses)
@@ -88,8 +90,7 @@ def module_file(module: str) -> Path:
 
 
 def tally(statuses: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """For each module: the number of mutants, of those killed, timed out and survived, and the share that did
-    not survive."""
+    """Count the mutants of each module, by what became of them, and the share that did not survive."""
     counts: dict[str, Counter[str]] = {}
     for name, status in statuses.items():
         counts.setdefault(read_name(name).module, Counter())[COUNTED_AS.get(status, "survived")] += 1

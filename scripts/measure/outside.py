@@ -110,8 +110,9 @@ def predict(ensemble: Ensemble, texts: Sequence[AnnotatedText]) -> list[dict[str
 
 
 def score(pair: LabelPair, texts: Sequence[AnnotatedText], predicted: Sequence[set[Span]]) -> dict[str, Any]:
-    """Scores by exact start and end, and by overlap: an entity is correct if it overlaps one of the other
-    side.
+    """Scores by exact start and end, and by overlap.
+
+    By overlap, an entity is correct if it overlaps one of the other side.
 
     predicted: entities of our label in each text, in characters.
     """

@@ -40,8 +40,10 @@ def pseudo_label(
     out: Path,
     models: Annotated[list[str], typer.Argument(help="the teachers: MODEL or MODEL=WEIGHT")],
 ) -> None:
-    """Write soft labels for the words of the outside corpora to OUT, one file for each corpus: the mean of
-    the probabilities of MODELS. A corpus that has a file already is skipped."""
+    """Write soft labels for the words of the outside corpora to OUT, one file for each corpus.
+
+    They are the mean of the probabilities of MODELS. A corpus that has a file already is skipped.
+    """
     ensemble = Ensemble(models)
     out.mkdir(parents=True, exist_ok=True)
     for file in outside_files(corpus):
@@ -73,8 +75,9 @@ def distil(
     learning_rate: Annotated[float, typer.Option(help="its maximum")] = 2e-4,
     masked: Annotated[float, typer.Option(help="share of the wordpieces that are masked in training")] = 0.1,
 ) -> None:
-    """Train the model START, 'small', a hub id or a folder, on CRAFT, and on the outside corpora with the
-    soft labels of `pseudo-label`.
+    """Train the model START on CRAFT, and on the outside corpora with the soft labels of `pseudo-label`.
+
+    START is 'small', a hub id or a folder.
 
     The teachers saw the whole text. The student is trained on text with masked wordpieces ("noisy student":
     Xie et al. 2020, arXiv 1911.04252).
@@ -107,8 +110,10 @@ def read_docs(path: Path) -> list[Doc]:
 def soft_passages(
     corpus: Path, soft_labels: Path, tokenizer: PreTrainedTokenizerFast, weights: Weights
 ) -> Iterator[Passage]:
-    """The passages of the outside corpora, with soft labels in place of the tags, and with the evidence of
-    the annotators in them. Corpora without soft labels are skipped, with a warning.
+    """The passages of the outside corpora, with soft labels in place of the tags.
+
+    The evidence of the annotators is in the soft labels. Corpora without soft labels are skipped, with a
+    warning.
 
     RAISES: ValueError if the soft labels are of another number of words.
     """

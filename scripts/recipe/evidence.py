@@ -92,7 +92,7 @@ def _columns(scheme: TagScheme, label: str) -> list[int]:
 def _with_entity(
     teachers: Floats, label: str, scheme: TagScheme, excluded: Collection[str], weight: float
 ) -> Floats:
-    """The probabilities of an entity's words, with the evidence for it. (n_words, n_tags)"""
+    """The probabilities of an entity's words, with the evidence for it: (n_words, n_tags)."""
     own = _columns(scheme, label)
     if (teachers[:, own].sum(axis=1) >= IS_PREDICTED).any():
         return teachers

@@ -70,8 +70,9 @@ def normalize_case(text: str) -> str:
 
 
 def unannotated_texts(wanted: Collection[str], craft_docs: Iterable[Doc], longest: int = 5) -> set[str]:
-    """Of texts that others annotate, those that are in CRAFT three times at least, mostly without annotation;
-    and `PEOPLE`.
+    """Of texts that others annotate, those that CRAFT mostly leaves without annotation; and `PEOPLE`.
+
+    CRAFT has each of these texts three times at least.
 
     wanted: texts, as `normalize_case` gives them.
     craft_docs: the training split of CRAFT.

@@ -34,17 +34,19 @@ class Network(nn.Module):
     def forward(
         self, inputs: Mapping[str, torch.Tensor], first_pieces: torch.Tensor, task: str
     ) -> torch.Tensor:
-        """Logits (n_words, n_tags) at the first wordpieces of words, as `passages.collate` gives them. A task
-        without a classifier of its own uses the main one."""
+        """Logits (n_words, n_tags) at the first wordpieces of words, as `passages.collate` gives them.
+
+        A task without a classifier of its own uses the main one.
+        """
         hidden = self.main.base_model(**inputs).last_hidden_state.flatten(0, 1)[first_pieces]
         classifier = self.classifiers[task] if task in self.classifiers else self.main.classifier  # noqa: SIM401
         return classifier(self.main.dropout(hidden))
 
 
 def new_classifier(encoder: Path, scheme: TagScheme) -> Any:
-    """A Hugging Face token classifier with the encoder of a folder, and with its classifier if that has the
-    same tags.
+    """A Hugging Face token classifier with the encoder of a folder.
 
+    The folder's classifier is kept if it has the same tags.
     Attention is eager and without dropout, which trains twice as fast on CPUs as the fused kernels.
     """
     return AutoModelForTokenClassification.from_pretrained(
@@ -58,8 +60,10 @@ def new_classifier(encoder: Path, scheme: TagScheme) -> Any:
 
 
 def loss_of(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy: the mean over the words whose tag is known, 0 if there are none. With soft labels, the
-    mean over all words."""
+    """Cross-entropy: the mean over the words whose tag is known, 0 if there are none.
+
+    With soft labels, the mean over all words.
+    """
     if tags.is_floating_point():
         return nn.functional.cross_entropy(logits.float(), tags.float())
     loss = nn.functional.cross_entropy(logits.float(), tags, ignore_index=-1, reduction="sum")

@@ -70,9 +70,9 @@ def main(
     out_dir: Path,
     metrics: Path | None = None,
 ) -> None:
-    """Write OUT_DIR/{corpus}.spacy for each corpus of MTL_DIR (folders NAME-IOB, all splits) and of
-    AIONER_DIR (files NAME.PubTator), and for JNLPBA_DIR (BRAT standoff).
+    """Write OUT_DIR/{corpus}.spacy for each corpus of MTL_DIR, AIONER_DIR and JNLPBA_DIR.
 
+    MTL_DIR has folders NAME-IOB, with all splits; AIONER_DIR files NAME.PubTator; JNLPBA_DIR BRAT standoff.
     Sentences without entities, half of the text of MTL_DIR, are left out there. Documents stay whole.
     """
     files = {path.stem: list(read_pubtator(path)) for path in sorted(aioner_dir.glob("*.PubTator"))}
@@ -139,8 +139,10 @@ def count_entities(docs: Iterable[Doc]) -> int:
 
 
 def make_doc(nlp: Language, text: AnnotatedText) -> Doc:
-    """A Doc with the entities of a text. Its tokens are split where these begin and end; of entities that
-    overlap the longest is kept."""
+    """A Doc with the entities of a text.
+
+    Its tokens are split where these begin and end; of entities that overlap the longest is kept.
+    """
     doc = nlp.make_doc(text.text)
     entities = [e for e in without_overlap(text.entities) if e.label not in LEFT_OUT_LABELS]
     split_tokens(doc, [edge for e in entities for edge in (e.start, e.end)])

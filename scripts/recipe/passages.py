@@ -27,7 +27,7 @@ MAIN_TASK = "craft"
 class Passage(NamedTuple):
     """The wordpieces of a document, and the targets of its words.
 
-    ids (n_pieces,): vocabulary ids, without special pieces.
+    ids (n_pieces,): vocabulary ids, without special tokens.
     word_pieces (n_words, 2): start and end of each word, in wordpieces.
     tags: index of each word's tag, -1 where it is not known (n_words,); or soft labels, the probability of
         each tag (n_words, n_tags).

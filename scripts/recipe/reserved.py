@@ -24,6 +24,7 @@ RESERVED_PARTS = {
 
 def part_of(text_id: str) -> str:
     """The part of a document, by a hash of its id: a tenth is ``dev``, a tenth ``test``, the rest ``train``.
+
     It is the same on every machine and for every corpus.
 
     >>> [part_of(number) for number in ("10491763", "11054569", "18681856")]

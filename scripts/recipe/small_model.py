@@ -74,8 +74,10 @@ def finetune(start: Model, corpus: Corpus, out: Path, seed: Seed = 1, masked: Ma
 
 @app.command()
 def pseudo_label(corpus: Corpus, out: Path, models: Models) -> None:
-    """Write soft labels for the words of the auxiliary corpora to OUT, one file for each corpus: the mean of
-    the probabilities of MODELS."""
+    """Write soft labels for the words of the auxiliary corpora to OUT, one file for each corpus.
+
+    They are the mean of the probabilities of MODELS.
+    """
     components = [spacy.blank("en").add_pipe("craft_ner", config={"model": {"name": str(m)}}) for m in models]
     out.mkdir(parents=True, exist_ok=True)
     for file in auxiliary_files(corpus):
@@ -151,7 +153,7 @@ def read_soft_labels(path: Path, soft_labels: Path, tokenizer: PreTrainedTokeniz
 
 
 def probabilities(component: Any, docs: list[Doc]) -> Floats:
-    """Probability of each tag of `SCHEME` for the words of all documents, concatenated. (n_words, n_tags)"""
+    """Probability of each tag of `SCHEME` for the words of all documents, concatenated: (n_words, n_tags)."""
     order = [component.scheme.index[tag] for tag in SCHEME.tags]
     scores = [words for batch in minibatch(docs, 16) for words in component.model.predict(batch)]
     return np.exp(log_softmax(np.concatenate([words.logits for words in scores])))[:, order]

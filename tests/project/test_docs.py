@@ -1,5 +1,7 @@
-"""README and the pages of the docs: blocks do what they show, tables list what there is, and links lead
-somewhere; the site builds without a warning and asks nothing of the network.
+"""README and the pages of the docs.
+
+Blocks do what they show, tables list what there is, links lead somewhere; the site builds without a warning
+and asks nothing of the network.
 """
 
 import doctest

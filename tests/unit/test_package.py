@@ -34,7 +34,7 @@ REGISTRIES = {
     "spacy_scorers": registry.scorers,
     "spacy_tokenizers": registry.tokenizers,
 }
-HOUSE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "algorithms": (
         (),
         (
@@ -104,8 +104,8 @@ HOUSE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("__main__",),
     ),
 }
-"""The parts of the package: from which parts each may import, and its modules by floor. Within its part a
-module may import from the floors below its own."""
+"""The parts of the package: from which parts each may import, and its modules by layer. Within its part a
+module may import from the layers below its own."""
 
 
 def test_tests_meet_the_installed_package() -> None:
@@ -153,23 +153,23 @@ def test_doctests(name: str) -> None:
 # Imports
 
 
-def test_every_module_is_on_one_floor() -> None:
-    placed = [name for _, floors in HOUSE.values() for floor in floors for name in floor.split()]
-    assert sorted(placed) == MODULES, "give each module one floor in HOUSE"
-    for part, (parts_below, _) in HOUSE.items():
-        assert list(HOUSE).index(part) >= len(parts_below)
-        assert set(parts_below) <= set(list(HOUSE)[: list(HOUSE).index(part)]), "parts are in their order"
+def test_every_module_is_on_one_layer() -> None:
+    placed = [name for _, layers in PARTS.values() for layer in layers for name in layer.split()]
+    assert sorted(placed) == MODULES, "give each module one layer in PARTS"
+    for part, (parts_below, _) in PARTS.items():
+        assert list(PARTS).index(part) >= len(parts_below)
+        assert set(parts_below) <= set(list(PARTS)[: list(PARTS).index(part)]), "parts are in their order"
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_modules_import_downward(name: str) -> None:
-    part = next(part for part, (_, floors) in HOUSE.items() if name in " ".join(floors).split())
-    parts_below, floors = HOUSE[part]
-    allowed = {module for below in parts_below for floor in HOUSE[below][1] for module in floor.split()}
-    for floor in floors:
-        if name in floor.split():
+    part = next(part for part, (_, layers) in PARTS.items() if name in " ".join(layers).split())
+    parts_below, layers = PARTS[part]
+    allowed = {module for below in parts_below for layer in PARTS[below][1] for module in layer.split()}
+    for layer in layers:
+        if name in layer.split():
             break
-        allowed |= set(floor.split())
+        allowed |= set(layer.split())
     assert imported_modules(name) <= allowed, f"{name} imports a module that is not below it"
 
 

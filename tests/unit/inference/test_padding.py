@@ -1,4 +1,4 @@
-"""Windows end to end to padded rows and back, and the network that reads such rows."""
+"""Concatenated windows to padded rows and back, and the network that reads such rows."""
 
 import numpy as np
 import pytest

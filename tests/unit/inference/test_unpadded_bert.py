@@ -35,7 +35,7 @@ def test_every_window_is_in_one_group(lengths: list[int]) -> None:
 
 
 def make_pieces(lengths: list[int], vocabulary: int) -> torch.Tensor:
-    """Windows of random wordpieces, end to end."""
+    """Windows of random wordpieces, concatenated."""
     generator = torch.Generator().manual_seed(0)
     return torch.randint(5, vocabulary, (sum(lengths),), generator=generator)
 
