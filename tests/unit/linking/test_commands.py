@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import DocBin, Span
 from typer.testing import CliRunner, Result
 
-from craftner_spacy.linking.commands import app
+from craftner_spacy.commands.kb import app
 from craftner_spacy.linking.knowledge_base import KnowledgeBase
 
 OBO = """[Term]

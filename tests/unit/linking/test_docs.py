@@ -55,7 +55,7 @@ def test_the_example_with_own_labels_runs(tmp_path: Path) -> None:
 def test_the_commands_have_these_options(block: str) -> None:
     from typer.main import get_command
 
-    from craftner_spacy.linking.commands import app
+    from craftner_spacy.commands.kb import app
 
     known = {
         option

@@ -1,18 +1,28 @@
 """The commands, as a user types them."""
 
 import json
+import os
 import runpy
 import sys
+from collections.abc import Iterator
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from shutil import copyfile
+from typing import Annotated, Any
 
 import pytest
 import spacy
+import typer
+from processes import run_python
 from typer.testing import CliRunner
 
-from craftner_spacy import __main__ as commands
+from craftner_spacy import __version__
 from craftner_spacy.__main__ import app
+from craftner_spacy.commands import info, options
+from craftner_spacy.data.formats import FORMATS
 from craftner_spacy.labels import GLOSSARY
+from craftner_spacy.linking.knowledge_base import BUNDLED
 
 
 @pytest.fixture
@@ -64,7 +74,7 @@ def test_info_says_that_ray_is_not_installed(tiny_model: Path, monkeypatch: pyte
             raise PackageNotFoundError(name)
         return "1.2.3"
 
-    monkeypatch.setattr(commands, "version", version)
+    monkeypatch.setattr(info, "version", version)
     printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
     assert "not installed" in printed
 
@@ -87,7 +97,7 @@ def test_the_package_runs_as_a_program(
     with pytest.raises(SystemExit) as stopped:
         runpy.run_module("craftner_spacy", run_name="__main__")
     assert stopped.value.code == 0
-    assert "Usage: python -m craftner_spacy " in capsys.readouterr().out
+    assert "annotate  Annotate files." in capsys.readouterr().out
 
 
 def test_a_missing_gpu_is_an_error_of_one_line(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +144,100 @@ def test_knowledge_bases_have_commands_whose_errors_are_one_line(tmp_path: Path)
     assert wrong.exit_code == 1
     assert wrong.stderr.startswith("Error: kb = ")
     assert wrong.stderr.count("\n") == 1
+
+
+QUICK = [
+    ["--help"],
+    ["--version"],
+    ["annotate", "--help"],
+    ["annotate", "nowhere.txt", "-o", "out.jsonl"],
+    ["report", "nowhere.jsonl"],
+    ["labels"],
+    ["kb", "build", "--help"],
+    ["kb", "build", "kb.sqlite", "--mentions", "nowhere.spacy"],
+]
+"""Commands that need no model: their answers come in a fraction of a second."""
+
+
+def test_quick_commands_import_neither_torch_nor_spacy() -> None:
+    code = (
+        "import sys; import craftner_spacy; from typer.testing import CliRunner; "
+        "from craftner_spacy.__main__ import app; "
+        f"codes = [CliRunner().invoke(app, words).exit_code for words in {QUICK}]; "
+        "print(codes, {'numpy', 'spacy', 'torch', 'transformers'} & set(sys.modules))"
+    )
+    expected = [int("nowhere" in word) for words in QUICK for word in [" ".join(words)]]
+    assert run_python(code, os.environ).stdout == f"{expected} set()\n"
+
+
+def test_inputs_that_do_not_exist_are_named() -> None:
+    for words in (["annotate", "nowhere.txt", "-o", "out.jsonl"], ["report", "nowhere.txt"]):
+        refused = CliRunner().invoke(app, words)
+        assert refused.exit_code == 1
+        assert refused.stderr == "Error: nowhere.txt: there is no such file or folder\n"
+
+
+def test_the_version_is_an_option() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"craftner_spacy {__version__}\n"
+
+
+def test_the_console_script_is_the_same_program() -> None:
+    [script] = metadata.entry_points(group="console_scripts", name="craftner_spacy")
+    assert script.load() is app
+
+
+def test_help_names_all_formats() -> None:
+    assert options.READABLE.split(", ") == [row.name for row in FORMATS]
+    assert options.WRITABLE.split(", ") == [row.name for row in FORMATS if row.write is not None]
+
+
+def all_commands() -> Iterator[tuple[list[str], Any]]:
+    """Each command with the words that call it."""
+    waiting: list[tuple[list[str], Any]] = [([], typer.main.get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        yield words, command
+        waiting += [([*words, name], below) for name, below in getattr(command, "commands", {}).items()]
+
+
+def test_help_is_shown_as_it_was_written() -> None:
+    n_texts = 0
+    for words, command in all_commands():
+        shown = "".join(CliRunner().invoke(app, [*words, "--help"]).output.split())
+        texts = [command.help, *(param.help for param in command.params)]
+        assert all(texts), words
+        for text in texts:
+            assert "".join(text.split()) in shown
+            n_texts += 1
+    assert n_texts >= 50
+
+
+def test_help_keeps_brackets() -> None:
+    # As for the extras, which are named in brackets.
+    bracketed = typer.Typer(rich_markup_mode=app.rich_markup_mode, add_completion=False)
+
+    def command(value: Annotated[str, typer.Option(help='as of ".[ray]"')] = "") -> None:
+        """Take [bold]."""
+
+    bracketed.command()(command)
+    shown = CliRunner().invoke(bracketed, ["--help"]).output
+    assert 'as of ".[ray]"' in shown
+    assert "Take [bold]." in shown
+
+
+def test_tables_and_errors_keep_brackets_and_colons(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("br[x]:smile:").symlink_to(tiny_model)
+    printed = CliRunner().invoke(app, ["info", "--model", "./br[x]:smile:"]).stdout
+    assert " ./br[x]:smile: " in printed
+    assert 'pip install ".[ray]" in' in printed
+    for words in (["info", "--model", "./[y]"], ["annotate", "[y].txt", "-o", "out.jsonl"]):
+        assert "[y]" in CliRunner().invoke(app, words).stderr
+    copyfile(BUNDLED, "k[b].sqlite")
+    assert "k[b].sqlite" in CliRunner().invoke(app, ["kb", "info", "k[b].sqlite"]).stdout
+    assert (
+        "no name and no id in k[b].sqlite"
+        in CliRunner().invoke(app, ["kb", "lookup", "[z]", "--kb", "k[b].sqlite"]).output
+    )

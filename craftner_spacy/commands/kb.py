@@ -1,28 +1,31 @@
-"""The commands ``kb build | info | lookup``: make a knowledge base, and see what is in it."""
+"""The commands ``kb build``, ``kb info`` and ``kb lookup``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 from tqdm import tqdm
 
-from .builder import build
-from .knowledge_base import BUNDLED, KnowledgeBase
-from .links import concept_url
-from .mentions import read_mentions
-from .ontologies import read_ontology
-from .schema import Concept, Mention
+from ..linking.builder import build
+from ..linking.knowledge_base import BUNDLED, KnowledgeBase
+from ..linking.links import concept_url
+from ..linking.ontologies import read_ontology
+from ..linking.schema import Concept, Mention
+from .options import existing, help_of
+from .tables import print_table
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Make knowledge bases, and look into them.",
+)
 Item = TypeVar("Item")
 _COLUMNS = ("label", "id", "concept", "match", "name that matched", "scope", "seen")
 Kb = Annotated[str, typer.Option("--kb", help="bundled, or a file made by `kb build`")]
 
 
-@app.command("build")
 def build_command(
     out: Annotated[Path, typer.Argument(help="the file to write", metavar="OUT")],
     ontology: Annotated[
@@ -30,7 +33,8 @@ def build_command(
         typer.Option(help="LABEL=FILE: .obo, .owl or .tsv, also .gz or .zip; may be repeated"),
     ] = None,
     mentions: Annotated[
-        list[Path] | None, typer.Option(help=".spacy or .tsv with mentions and their ids; may be repeated")
+        list[Path] | None,
+        typer.Option(help=".spacy or .tsv with mentions and their ids; may be repeated", callback=existing),
     ] = None,
     prefix: Annotated[
         list[str] | None, typer.Option(help="LABEL=CL: take ids that begin with CL: alone")
@@ -68,7 +72,11 @@ def build_command(
     def all_mentions() -> Iterator[tuple[str, Mention]]:
         if own is not None:
             yield from own.all_mentions()
-        for file in mentions or ():
+        if not mentions:
+            return
+        from ..linking.mentions import read_mentions
+
+        for file in mentions:
             yield from _counted(read_mentions(file), file.name)
 
     sources = [
@@ -83,21 +91,21 @@ def build_command(
         typer.echo("left out or made one: " + ", ".join(f"{n:,} {what}" for what, n in left_out.items()))
 
 
-@app.command("info")
 def info_command(
     kb: Annotated[str, typer.Argument(help="bundled, or a file made by `kb build`")] = "bundled",
 ) -> None:
     """Show what a knowledge base holds, and of which sources it was made."""
+    from rich.table import Table
+
     opened = open_kb(kb)
     table = Table("label", "concepts", "names", "mentions seen", title=str(opened.path.name))
     for row in opened.labels():
         table.add_row(row.label, f"{row.n_concepts:,}", f"{row.n_names:,}", f"{row.n_mentions:,}")
-    Console().print(table)
+    print_table(table)
     for source in opened.meta().get("sources", []):
         typer.echo(f"source: {source}")
 
 
-@app.command("lookup")
 def lookup_command(
     text: Annotated[str, typer.Argument(help="a name, or an id", metavar="TEXT")],
     label: Annotated[str | None, typer.Option(help="look among the names of this label alone")] = None,
@@ -108,6 +116,8 @@ def lookup_command(
 
     RAISES: Exit, ValueError for an option that is not allowed.
     """
+    from rich.table import Column, Table
+
     opened = open_kb(kb)
     labels = [info.label for info in opened.labels()]
     if label is not None and label not in labels:
@@ -123,10 +133,19 @@ def lookup_command(
             seen = f"{match.frequency:,}"
             table.add_row(of_label, match.id, match.name, match.kind, match.text, match.scope, seen)
     if table.row_count:
-        Console().print(table)
+        print_table(table)
     else:
         typer.echo(f"no name and no id in {kb} is like {text!r}")
         raise typer.Exit(1)
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "build": build_command,
+    "info": info_command,
+    "lookup": lookup_command,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, help=help_of(_command))(_command)
 
 
 def open_kb(kb: str) -> KnowledgeBase:

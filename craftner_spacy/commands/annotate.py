@@ -1,0 +1,98 @@
+"""The command ``annotate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import GpuId, InputFormat, Model, OutputFormat, existing, use_gpu
+
+
+def annotate_command(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="files, or folders of .txt files", metavar="IN...", callback=existing),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="the file to write; its suffix is its format")
+    ],
+    model: Model = "small",
+    threshold: Annotated[
+        float | None, typer.Option(help="leave out entities with a lower score; 0 to 1")
+    ] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="wordpieces in one forward pass")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32, bf16, or int8 (needs the extra int8)")
+    ] = None,
+    n_process: Annotated[int, typer.Option(help="processes; -1: one for each CPU")] = 1,
+    limit: Annotated[int | None, typer.Option(help="annotate at most this many records")] = None,
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="leave out bad records and list them in OUT.skipped.jsonl")
+    ] = False,
+    input_format: InputFormat = None,
+    output_format: OutputFormat = None,
+    text_field: Annotated[str, typer.Option(help="field of the text in JSON Lines and Parquet")] = "text",
+    id_field: Annotated[str, typer.Option(help="field of the id in JSON Lines, Parquet and DocBin")] = "id",
+    make_ids: Annotated[
+        bool, typer.Option("--make-ids", help="give records without an id their file's name and number")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")] = False,
+    gpu_id: GpuId = -1,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: workers on this machine or a cluster")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(help="with ray: number of workers; default: one CPU stays free")
+    ] = None,
+    cpus_per_worker: Annotated[float, typer.Option(help="with ray: CPUs of each worker")] = 1,
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="with ray: GPUs of each worker; 0.5: two share one")
+    ] = 0,
+    address: Annotated[
+        str | None,
+        typer.Option(help="with ray: a running cluster (auto, HOST:PORT); default: one is started here"),
+    ] = None,
+) -> None:
+    """Annotate files. After a stop, the same command continues where it was.
+
+    .gz files are read and written too. Entities and annotations of the input are replaced by the model's.
+    Both engines write the same bytes.
+
+    RAISES: FileNotFoundError if an input does not exist; ValueError for `--gpu-id` with the engine ray; what
+        `processing.annotate.annotate` raises.
+    """
+    if engine == "ray" and gpu_id >= 0:
+        raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
+    from ..processing.annotate import annotate
+
+    use_gpu(gpu_id)
+    done = annotate(
+        list(inputs),
+        output,
+        model,
+        threshold=threshold,
+        batch_tokens=batch_tokens,
+        precision=precision,
+        n_process=n_process,
+        limit=limit,
+        skip_errors=skip_errors,
+        input_format=input_format,
+        output_format=output_format,
+        text_field=text_field,
+        id_field=id_field,
+        make_ids=make_ids,
+        overwrite=overwrite,
+        progress=True,
+        engine=engine,
+        workers=workers,
+        cpus_per_worker=cpus_per_worker,
+        gpus_per_worker=gpus_per_worker,
+        address=address,
+    )
+    speed = f", {done.new_words / done.seconds:,.0f} words/s" if done.new_records else ""
+    typer.echo(
+        f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities "
+        f"({done.new_records:,} records in this run{speed})"
+    )
+    if done.skipped:
+        typer.echo(f"{done.skipped:,} bad records were left out: see {done.output}.skipped.jsonl", err=True)

@@ -1,0 +1,51 @@
+"""The command ``info``."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from .options import GpuId, Model, use_gpu
+from .tables import print_table
+
+
+def info_command(model: Model = "small", gpu_id: GpuId = -1) -> None:
+    """Print versions, model, device and numeric precision.
+
+    They are those that would be used, and the table says why.
+    """
+    from rich.table import Table
+
+    from ..inference.bf16 import has_bf16_units
+    from ..model import get_shim
+    from ..pipelines import VERSIONS, describe_model, get_component, load_pipeline
+
+    use_gpu(gpu_id)
+    nlp = load_pipeline(model)
+    facts = describe_model(nlp)
+    component = get_component(nlp)
+    units = "has" if has_bf16_units(facts["device"]) else "has no"
+    table = Table("what", "value", "why")
+    for name in VERSIONS:
+        table.add_row(name, facts[name], "installed")
+    table.add_row("Python", platform.python_version(), f"{platform.system()} {platform.machine()}")
+    table.add_row("spacy-transformers", version("spacy-transformers"), "installed")
+    table.add_row(
+        "ray", _ray_version(), 'for --engine ray: pip install ".[ray]" in a checkout of craftner_spacy'
+    )
+    table.add_row("model", model, f"labels: {', '.join(component.scheme.labels)}")
+    table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
+    table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")
+    table.add_row(
+        "precision",
+        facts["precision"],
+        f"precision = {get_shim(component.model).precision}; {facts['device']} {units} units for bf16",
+    )
+    table.add_row("threshold", str(facts["threshold"]), "of the component")
+    table.add_row("batch_tokens", str(facts["batch_tokens"]), "of the component")
+    print_table(table)
+
+
+def _ray_version() -> str:
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,61 @@
+"""Options that several commands have."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+READABLE = "text, jsonl, parquet, bioc-xml, bioc-json, pubtator, docbin"
+"""Names of `data.formats.FORMATS`; they stand here for the help, which does not import the formats."""
+WRITABLE = "jsonl, parquet, bioc-xml, bioc-json, pubtator, docbin"
+"""Names of the formats that can hold entities."""
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """The part of a command's docstring that is its help: the errors are for readers of the API.
+
+    >>> help_of(use_gpu)
+    'Let spaCy use a GPU; -1: the CPU.'
+    """
+    return (inspect.getdoc(command) or "").partition("RAISES:")[0].strip()
+
+
+def existing(paths: list[Path] | None) -> list[Path] | None:
+    """Paths that are given, checked before anything that takes time is imported.
+
+    RAISES: FileNotFoundError if one does not exist.
+    """
+    for path in paths or ():
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: there is no such file or folder")
+    return paths
+
+
+def existing_file(path: Path) -> Path:
+    """The path of one file, checked as by `existing`.
+
+    RAISES: FileNotFoundError if it does not exist.
+    """
+    existing([path])
+    return path
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Let spaCy use a GPU; -1: the CPU.
+
+    RAISES: ValueError if there is no such GPU.
+    """
+    if gpu_id >= 0:
+        import spacy
+
+        spacy.require_gpu(gpu_id)
+
+
+Model = Annotated[
+    str, typer.Option(help="small, biobert, a hub id, a folder with a model or a pipeline, or a package")
+]
+GpuId = Annotated[int, typer.Option(help="GPU ID or -1 for CPU")]
+InputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")]
+OutputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {WRITABLE}")]

@@ -1,0 +1,26 @@
+"""The command ``report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import InputFormat, existing_file
+
+
+def report_command(
+    annotated: Annotated[
+        Path, typer.Argument(help="an annotated file", metavar="ANNOTATED", callback=existing_file)
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="the page to write")] = Path("report.html"),
+    texts: Annotated[int, typer.Option(min=0, help="number of texts that are shown")] = 20,
+    input_format: InputFormat = None,
+) -> None:
+    """Write an HTML page about an annotated file.
+
+    It shows counts, frequent entities, scores, and texts with their entities.
+    """
+    from ..data.report import report
+
+    stats = report(annotated, output, input_format=input_format, texts=texts)
+    typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
