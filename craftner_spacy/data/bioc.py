@@ -17,6 +17,7 @@ from .records import (
     check_entities,
     import_extra,
     or_bad_record,
+    parse_concept,
     parse_score,
 )
 
@@ -80,7 +81,8 @@ def write_bioc_xml(file: BufferedIOBase, records: Iterable[Record], tokenizer: T
 
     A character that XML cannot hold becomes U+FFFD. Fields that are not text become JSON. An entity belongs
     to the passage that holds all of it, else to the document; its label is the infon ``type``, its score the
-    infon ``score``.
+    infon ``score``. The id of its concept is the infon ``identifier``, with ``concept_name`` and
+    ``concept_score``.
     """
     writer = import_extra("bioc.biocxml").BioCXMLDocumentWriter(file, encoding="UTF-8")
     writer.write_collection_info(_make_collection())
@@ -139,7 +141,9 @@ def _read_infons(element: Any) -> dict[str, str]:
 def _parse_annotation(annotation: Any) -> Entity:
     """The entity of a BioCAnnotation."""
     span, infons = annotation.total_span, annotation.infons
-    return Entity(span.offset, span.end, str(infons.get("type", "")), parse_score(infons.get("score")))
+    concept = parse_concept(infons.get("identifier"), infons.get("concept_name"), infons.get("concept_score"))
+    score = parse_score(infons.get("score"))
+    return Entity(span.offset, span.end, str(infons.get("type", "")), score, concept)
 
 
 def _make_collection() -> Any:
@@ -180,6 +184,11 @@ def _make_annotation(number: int, entity: Entity, mention: str, clean: Callable[
     annotation.infons = {"type": clean(entity.label)}
     if entity.score is not None:
         annotation.infons["score"] = str(entity.score)
+    if entity.concept is not None:
+        annotation.infons["identifier"] = clean(entity.concept.id)
+        annotation.infons["concept_name"] = clean(entity.concept.name)
+        if entity.concept.score is not None:
+            annotation.infons["concept_score"] = str(entity.concept.score)
     annotation.text = clean(mention)
     annotation.add_location(bioc.BioCLocation(entity.start, entity.end - entity.start))
     return annotation

@@ -33,12 +33,18 @@ def write_docbin(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tok
     """Write each record to a Doc; all of them are in memory until the end.
 
     An entity's tokens are those that it touches. The span group holds all entities with their scores and
-    exact offsets, and `doc.ents` those that do not overlap; id, fields and passages are user data.
+    exact offsets, and `doc.ents` those that do not overlap; `kb_id_` is the id of a concept; id, fields and
+    passages are user data.
     """
     docs = DocBin(store_user_data=True)
     for record in records:
         doc = tokenizer(record.text)
-        aligned = [doc.char_span(e.start, e.end, e.label, alignment_mode="expand") for e in record.entities]
+        aligned = [
+            doc.char_span(
+                e.start, e.end, e.label, "" if e.concept is None else e.concept.id, alignment_mode="expand"
+            )
+            for e in record.entities
+        ]
         # None for no entity, since each has characters; spaCy's types do not know that.
         spans = [span for span in aligned if span is not None]
         write_span_group(doc, SPANS_KEY, spans, record.entities)

@@ -16,6 +16,7 @@ from .records import (
     check_entities,
     decode_utf8,
     or_bad_record,
+    parse_concept,
     shorten,
 )
 
@@ -56,6 +57,8 @@ def json_line(record: Record) -> bytes:
 def as_json(record: Record) -> dict[str, Any]:
     """A record as a JSON object: id, text, fields, passages if it has any, and entities.
 
+    An entity with a concept has ``concept``, ``concept_name`` and ``concept_score``, too.
+
     >>> as_json(Record("7", "a mouse", {"year": 2001}, entities=(Entity(2, 7, "Taxon", 0.9),)))
     {'id': '7', 'text': 'a mouse', 'year': 2001,
      'entities': [{'start': 2, 'end': 7, 'label': 'Taxon', 'score': 0.9, 'text': 'mouse'}]}
@@ -65,7 +68,14 @@ def as_json(record: Record) -> dict[str, Any]:
         row["passages"] = [
             {"start": p.start, "end": p.end, "infons": dict(p.infons)} for p in record.passages
         ]
-    row["entities"] = [{**e._asdict(), "text": record.text[e.start : e.end]} for e in record.entities]
+    row["entities"] = [_entity_as_json(e, record.text) for e in record.entities]
+    return row
+
+
+def _entity_as_json(e: Entity, text: str) -> dict[str, Any]:
+    row = {"start": e.start, "end": e.end, "label": e.label, "score": e.score, "text": text[e.start : e.end]}
+    if e.concept is not None:
+        row |= {"concept": e.concept.id, "concept_name": e.concept.name, "concept_score": e.concept.score}
     return row
 
 
@@ -149,7 +159,16 @@ def _parse_passages(rows: Any, length: int) -> tuple[Passage, ...]:
 def _parse_entities(rows: Any, length: int) -> tuple[Entity, ...]:
     """Entities as `as_json` gives them; ValueError if they have another form."""
     try:
-        entities = [Entity(row["start"], row["end"], row["label"], row.get("score")) for row in rows]
+        entities = [
+            Entity(
+                row["start"],
+                row["end"],
+                row["label"],
+                row.get("score"),
+                parse_concept(row.get("concept"), row.get("concept_name"), row.get("concept_score")),
+            )
+            for row in rows
+        ]
     except (TypeError, KeyError, AttributeError) as err:
         raise ValueError("field 'entities' has to be a list of objects with start, end and label") from err
     return check_entities(entities, length)

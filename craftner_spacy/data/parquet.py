@@ -34,11 +34,12 @@ def write_parquet(file: BufferedIOBase, records: Iterable[Record], tokenizer: To
     """Write each record to a row, with a column for each field that any record has.
 
     A column has the type that all its values have in common; if they have none, it holds JSON as text. To
-    find the types, the records are gone through once before they are written.
+    find the types, the records are gone through once before they are written. Entities have columns for
+    concepts if one of them has a concept.
     """
     pa, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
-    types = _column_types(pa, records)
-    schema = _make_schema(pa, types)
+    types, have_concepts = _column_types(pa, records)
+    schema = _make_schema(pa, types, have_concepts)
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         rows = []
         for record in records:
@@ -66,25 +67,37 @@ def _make_row(record: Record, types: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _make_schema(pa: Any, types: dict[str, Any]) -> Any:
+def _make_schema(pa: Any, types: dict[str, Any], have_concepts: bool) -> Any:
     """The columns: id, text, the fields, passages, entities."""
     span = [("start", pa.int64()), ("end", pa.int64())]
-    entity = pa.struct([*span, ("label", pa.string()), ("score", pa.float64()), ("text", pa.string())])
+    of_entity = [*span, ("label", pa.string()), ("score", pa.float64()), ("text", pa.string())]
+    if have_concepts:
+        of_entity += [
+            ("concept", pa.string()),
+            ("concept_name", pa.string()),
+            ("concept_score", pa.float64()),
+        ]
+    entity = pa.struct(of_entity)
     passage = pa.struct([*span, ("infons", pa.map_(pa.string(), pa.string()))])
     fields = [(name, pa.string() if t in (None, pa.null()) else t) for name, t in types.items()]
     annotations = [("passages", pa.list_(passage)), ("entities", pa.list_(entity))]
     return pa.schema([("id", pa.string()), ("text", pa.string()), *fields, *annotations])
 
 
-def _column_types(pa: Any, records: Iterable[Record]) -> dict[str, Any]:
-    """The type of each field over all records; None where the values have none in common."""
+def _column_types(pa: Any, records: Iterable[Record]) -> tuple[dict[str, Any], bool]:
+    """The types of the fields over all records, and whether an entity has a concept.
+
+    The type of a field whose values have none in common is None.
+    """
     types: dict[str, Any] = {}
+    have_concepts = False
     for record in records:
+        have_concepts = have_concepts or any(e.concept is not None for e in record.entities)
         for name, value in record.fields.items():
             known = types.get(name, pa.null())
             if known is not None:
                 types[name] = _common_type(pa, known, value)
-    return types
+    return types, have_concepts
 
 
 def _common_type(pa: Any, known: Any, value: Any) -> Any:

@@ -18,6 +18,7 @@ from .records import (
     id_problem,
     import_extra,
     or_bad_record,
+    parse_concept,
     parse_score,
     shorten,
 )
@@ -50,7 +51,7 @@ def write_pubtator(file: BufferedIOBase, records: Iterable[Record], tokenizer: T
     """Write each record as title and abstract with annotations; other fields are not written.
 
     The title is the first passage, else the first line, and the abstract is the rest. Any other line break
-    becomes a space. The score of an entity is in a seventh column, after an identifier ``-``.
+    becomes a space. The sixth column is the id of the entity's concept, or ``-``, the seventh its score.
 
     RAISES: ValueError if an id contains one of `FORBIDDEN_ID_CHARS`.
     """
@@ -95,7 +96,7 @@ def _parse_annotation(columns: list[str]) -> Entity:
     """The entity of a line's columns."""
     annotation = import_extra("bioc.pubtator").loads_ann(columns)
     score = parse_score(next(iter(annotation.others), None))
-    return Entity(annotation.start, annotation.end, annotation.type, score)
+    return Entity(annotation.start, annotation.end, annotation.type, score, parse_concept(annotation.id))
 
 
 def _make_document(record: Record) -> Any:
@@ -108,9 +109,10 @@ def _make_document(record: Record) -> Any:
     for entity in record.entities:
         mention = _one_line(record.text[entity.start : entity.end]).replace("\t", " ")
         label = _one_line(entity.label).replace("\t", " ")
+        concept = "-" if entity.concept is None else _one_line(entity.concept.id).replace("\t", " ")
         score = [] if entity.score is None else [str(entity.score)]
         document.add_annotation(
-            pubtator.PubTatorAnn(record.id, entity.start, entity.end, mention, label, "-", score)
+            pubtator.PubTatorAnn(record.id, entity.start, entity.end, mention, label, concept, score)
         )
     return document
 

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 from spacy.tokens import Doc
 
-from ..types import Entity
+from ..types import NO_ID, Entity, LinkedConcept
+
+_NO_CONCEPT = NO_ID | {"-"}
+"""In place of an id: "-" is PubTator's."""
 
 EXTRA = "'.[formats]' in a checkout of craftner_spacy"
 
@@ -83,7 +86,8 @@ def check_entities(entities: Iterable[Entity], length: int) -> tuple[Entity, ...
         score is NaN.
 
     >>> check_entities([Entity(4, 7, "Gene"), Entity(0, 3, "Cell")], length=7)
-    (Entity(start=0, end=3, label='Cell', score=None), Entity(start=4, end=7, label='Gene', score=None))
+    (Entity(start=0, end=3, label='Cell', score=None, concept=None),
+     Entity(start=4, end=7, label='Gene', score=None, concept=None))
     """
     checked = []
     for e in entities:
@@ -96,6 +100,19 @@ def check_entities(entities: Iterable[Entity], length: int) -> tuple[Entity, ...
             raise ValueError(f"an entity at {e.start} has a label {e.label!r} and a score {e.score!r}")
         checked.append(e)
     return tuple(sorted(checked, key=lambda e: e[:3]))
+
+
+def parse_concept(id: Any, name: Any = None, score: Any = None) -> LinkedConcept | None:
+    """The concept that a file gives an entity; None if it gives none or something else in its place.
+
+    >>> parse_concept("CL:0000540", "neuron", "0.9")
+    LinkedConcept(id='CL:0000540', name='neuron', score=0.9)
+    >>> [parse_concept(id) for id in ("-", "", None, 9606)]
+    [None, None, None, None]
+    """
+    if not isinstance(id, str) or id in _NO_CONCEPT:
+        return None
+    return LinkedConcept(id, name if isinstance(name, str) else "", parse_score(score))
 
 
 def parse_score(value: Any) -> float | None:

@@ -169,7 +169,7 @@ def segments(record: Record) -> Iterator[tuple[str, Entity | None]]:
     record (Record): with sorted entities.
 
     >>> list(segments(Record("1", "T cells!", {}, (), (Entity(0, 7, "Cell"), Entity(2, 7, "Cell")))))
-    [('', None), ('T cells', Entity(start=0, end=7, label='Cell', score=None)), ('!', None)]
+    [('', None), ('T cells', Entity(start=0, end=7, label='Cell', score=None, concept=None)), ('!', None)]
     """
     end = 0
     for entity in record.entities:

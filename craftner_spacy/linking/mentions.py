@@ -7,11 +7,9 @@ from pathlib import Path
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..types import NO_ID
 from .ontologies import read_table
 from .schema import Mention
-
-NO_ID = frozenset({"", "NIL"})
-"""What `Span.kb_id_` is of an entity without concept; "NIL" is what spaCy's own linker writes."""
 
 
 def doc_mentions(docs: Iterable[Doc]) -> Iterator[tuple[str, Mention]]:

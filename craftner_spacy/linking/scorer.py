@@ -7,7 +7,7 @@ from spacy.scorer import PRFScore, Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .mentions import NO_ID
+from ..types import NO_ID
 
 
 def make_craft_linker_scorer() -> Callable[..., dict[str, Any]]:

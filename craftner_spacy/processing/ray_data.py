@@ -33,7 +33,7 @@ from ray.data.checkpoint import CheckpointConfig
 
 from ..data.jsonl import from_json, json_line
 from ..data.records import ReadOptions, Record
-from ..types import Entity
+from ..types import Entity, LinkedConcept
 from .engine import RunStats
 from .inputs import Shard
 from .ray_cluster import short_errors, worker_count
@@ -42,8 +42,17 @@ from .settings import Workers
 Annotate = Callable[[Sequence[Record]], Iterable[Record]]
 """Returns the records of a shard with their entities, in the same order."""
 
+CONCEPT = pa.struct([("id", pa.string()), ("name", pa.string()), ("score", pa.float64())])
 ENTITIES = pa.list_(
-    pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())])
+    pa.struct(
+        [
+            ("start", pa.int64()),
+            ("end", pa.int64()),
+            ("label", pa.string()),
+            ("score", pa.float64()),
+            ("concept", CONCEPT),
+        ]
+    )
 )
 """The type of the column with the entities."""
 
@@ -112,7 +121,7 @@ class Annotator:
     def __call__(self, shard: pa.Table) -> pa.Table:
         """A shard with columns `entities` and `words` added."""
         records = [_parse(line) for line in shard["record"].to_pylist()]
-        entities = [[e._asdict() for e in record.entities] for record in self._annotate(records)]
+        entities = [[_as_row(e) for e in record.entities] for record in self._annotate(records)]
         words = [len(record.text.split()) for record in records]
         with_entities = shard.append_column("entities", pa.array(entities, ENTITIES))
         return with_entities.append_column("words", pa.array(words, pa.int64()))
@@ -172,7 +181,7 @@ def read_in_order(work: Path) -> Iterator[Record]:
             # A worker that lost its connection may have written what another one then did again.
             if row["number"] > last:
                 last = row["number"]
-                entities = tuple(Entity(**entity) for entity in row["entities"])
+                entities = tuple(_from_row(entity) for entity in row["entities"])
                 yield _parse(row["record"])._replace(entities=entities)
 
 
@@ -222,6 +231,17 @@ def _read_shard(path: Path) -> list[pa.Table]:
 def _parse(line: str) -> Record:
     """The record of a line of a shard's file."""
     return from_json(json.loads(line), ReadOptions(""))
+
+
+def _as_row(entity: Entity) -> dict[str, Any]:
+    """An entity in the form of `ENTITIES`."""
+    return {**entity._asdict(), "concept": None if entity.concept is None else entity.concept._asdict()}
+
+
+def _from_row(row: dict[str, Any]) -> Entity:
+    """The entity that `_as_row` gave."""
+    concept = row["concept"]
+    return Entity(**{**row, "concept": None if concept is None else LinkedConcept(**concept)})
 
 
 def _parts(work: Path) -> list[Path]:

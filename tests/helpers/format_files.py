@@ -9,7 +9,7 @@ import spacy
 
 from craftner_spacy.data.formats import FORMATS, Format, read_file, write_file
 from craftner_spacy.data.records import BadRecord, Passage, ReadOptions, Record
-from craftner_spacy.types import Entity
+from craftner_spacy.types import Entity, LinkedConcept
 
 MAKE_DOC = spacy.blank("en").make_doc
 WRITABLE = [row for row in FORMATS if row.write is not None]
@@ -27,9 +27,9 @@ RECORDS = (
         ),
         (
             Entity(0, 4, "Protein", 0.987654),
-            Entity(9, 14, "Taxon", 0.5),
+            Entity(9, 14, "Taxon", 0.5, LinkedConcept("NCBITaxon:10090", "house <mouse>", 0.75)),
             Entity(22, 27, "Protein", 1.0),
-            Entity(41, 42, "Chemical", None),
+            Entity(41, 42, "Chemical", None, LinkedConcept("X:1")),
         ),
     ),
     Record("PMC/7", "Nothing is found here.", {}),

@@ -55,20 +55,8 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "inference.precision",
         ),
     ),
-    "component": (("algorithms", "inference"), ("shim", "model", "craft_ner", "factory pipelines")),
-    "data": (
-        ("algorithms",),
-        (
-            "data.records",
-            "data.bioc data.jsonl data.pubtator data.text",
-            "data.docbin data.parquet",
-            "data.formats",
-            "data.report",
-        ),
-    ),
-    "evaluation": (("algorithms",), ("evaluation.scorers", "evaluation.analysis")),
     "linking": (
-        (),
+        ("algorithms",),
         (
             "linking.abbreviations linking.knowtator linking.links linking.names linking.schema "
             "linking.settings linking.temporary",
@@ -80,6 +68,18 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "linking.craft_linker",
         ),
     ),
+    "component": (("algorithms", "inference", "linking"), ("shim", "model", "craft_ner", "factory pipelines")),
+    "data": (
+        ("algorithms", "linking"),
+        (
+            "data.records",
+            "data.bioc data.jsonl data.pubtator data.text",
+            "data.docbin data.parquet",
+            "data.formats",
+            "data.report",
+        ),
+    ),
+    "evaluation": (("algorithms",), ("evaluation.scorers", "evaluation.analysis")),
     "training": (
         ("algorithms",),
         (

@@ -5,7 +5,7 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from craftner_spacy.span_group import SCORE_DIGITS, SPANS_KEY, read_span_group, write_span_group
-from craftner_spacy.types import Entity
+from craftner_spacy.types import Entity, LinkedConcept
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_entities_are_read_in_the_order_of_the_text_whether_placed_or_not(doc: D
 def test_offsets_are_those_of_the_entity_and_not_of_its_tokens(doc: Doc) -> None:
     write_span_group(doc, SPANS_KEY, [Span(doc, 0, 1, label="Protein")], UNPLACED, [])
     [entity] = read_span_group(doc)
-    assert entity == (0, 5, "Protein", 0.9)
+    assert entity == Entity(0, 5, "Protein", 0.9)
 
 
 def test_scores_are_rounded(doc: Doc) -> None:
@@ -99,3 +99,45 @@ def test_the_group_is_kept_in_bytes_and_docbin(doc: Doc) -> None:
     [from_docbin] = DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)
     for again in (from_docbin, Doc(doc.vocab).from_bytes(doc.to_bytes())):
         assert read_span_group(again) == [*UNPLACED, *PLACED]
+
+
+NEURON = LinkedConcept("X:1", "neuron", 0.75)
+
+
+def test_concepts_are_kept(doc: Doc) -> None:
+    linked = [PLACED[0]._replace(concept=NEURON), PLACED[1]]
+    placed = [Span(doc, 1, 2, label="Taxon", kb_id="X:1"), spans(doc)[1]]
+    write_span_group(doc, SPANS_KEY, placed, linked)
+    assert doc.spans[SPANS_KEY].attrs["concepts"] == [[NEURON._asdict()], []]
+    [again] = DocBin(docs=[doc]).get_docs(doc.vocab)
+    assert read_span_group(again) == linked
+
+
+def test_the_concept_is_that_of_the_spans_id(doc: Doc) -> None:
+    attrs = {
+        "concepts": [
+            [{"id": "X:2", "name": "mouse", "score": 0.9}, {"id": "X:1", "name": "rat", "score": 1 / 3}]
+        ]
+        * 2
+    }
+    group = [Span(doc, 1, 2, label="Taxon", kb_id="X:1"), Span(doc, 3, 4, label="Taxon", kb_id="MINE:1")]
+    doc.spans["bio"] = SpanGroup(doc, name="bio", spans=group, attrs=attrs)
+    assert [e.concept for e in read_span_group(doc, "bio")] == [
+        LinkedConcept("X:1", "rat", 0.333333),
+        LinkedConcept("MINE:1"),
+    ]
+    del doc.spans["bio"].attrs["concepts"]
+    assert [e.concept for e in read_span_group(doc, "bio")] == [LinkedConcept("X:1"), LinkedConcept("MINE:1")]
+
+
+def test_the_concept_of_an_unplaced_entity(doc: Doc) -> None:
+    write_span_group(doc, "bio", [], [], UNPLACED)
+    doc.spans["bio"].attrs["unplaced"][0]["concepts"] = [NEURON._asdict()]
+    assert read_span_group(doc, "bio") == [UNPLACED[0]._replace(concept=NEURON)]
+    doc.spans["bio"].attrs["unplaced"][0]["concepts"] = []
+    assert read_span_group(doc, "bio") == UNPLACED
+
+
+def test_ids_of_the_entities_of_the_doc(doc: Doc) -> None:
+    doc.ents = [Span(doc, 1, 2, label="Taxon", kb_id="Q1"), Span(doc, 3, 4, label="Taxon", kb_id="NIL")]
+    assert [e.concept for e in read_span_group(doc)] == [LinkedConcept("Q1"), None]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from craftner_spacy.data.formats import FORMATS, Format, get_format, read_file, write_file
 from craftner_spacy.data.records import BadRecord, Passage, ReadOptions, Record, id_problem
-from craftner_spacy.types import Entity
+from craftner_spacy.types import Entity, LinkedConcept
 
 FILES_PAGE = Path(__file__).parents[3] / "docs" / "files.md"
 
@@ -30,10 +30,16 @@ def kept_by(fmt: Format, record: Record) -> Record:
         if rest:
             passages.append(Passage(len(title) + 1, len(record.text), {"type": "abstract"}))
             one_line = f"{one_line[: len(title)]}\n{one_line[len(title) + 1 :]}"
-        return record._replace(text=one_line, fields={}, passages=tuple(passages))
+        kept = record._replace(text=one_line, fields={}, passages=tuple(passages))
+        return kept._replace(entities=tuple(map(with_id_alone, record.entities)))
     if fmt.name.startswith("bioc") and not record.passages:
         return record._replace(passages=(Passage(0, len(record.text), {}),))
     return record
+
+
+def with_id_alone(entity: Entity) -> Entity:
+    """An entity whose concept has neither name nor score."""
+    return entity._replace(concept=None if entity.concept is None else LinkedConcept(entity.concept.id))
 
 
 @pytest.mark.parametrize("second", WRITABLE, ids=lambda row: row.name)
@@ -56,8 +62,9 @@ def records(draw: Callable[..., Any]) -> Record:
     text = draw(texts)
     offsets = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
     score = st.floats(0, 1).map(lambda value: round(value, 6))
+    concept = st.one_of(st.none(), st.builds(LinkedConcept, st.sampled_from(["X:1", "é/<1>"]), words, score))
     entities = [
-        Entity(start, end, draw(st.sampled_from(["Gene", "Taxon"])), draw(score))
+        Entity(start, end, draw(st.sampled_from(["Gene", "Taxon"])), draw(score), draw(concept))
         for start, end in zip(offsets[::2], offsets[1::2], strict=False)
     ]
     return Record(draw(st.sampled_from(["1", "a/b", "é"])), text, {}, (), tuple(entities))
@@ -76,7 +83,8 @@ def test_what_is_written_can_be_read_back(fmt: Format, record: Record) -> None:
     # Only a line break may be another white space, one for one.
     spaces = str.maketrans({c: " " for c in "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"})
     assert read.text.translate(spaces) == record.text.translate(spaces)
-    assert read.entities == record.entities
+    expected = tuple(map(with_id_alone, record.entities)) if fmt.name == "pubtator" else record.entities
+    assert read.entities == expected
     assert read.id == record.id
 
 
@@ -107,6 +115,17 @@ def test_the_same_records_give_the_same_bytes_compressed_or_not(fmt: Format, tmp
     assert gzip.decompress(compressed_once) == plain
     renamed = paths[1].rename(tmp_path / f"z{fmt.suffixes[0]}.gz")
     assert read_records(fmt, renamed) == [kept_by(fmt, record) for record in RECORDS]
+
+
+@pytest.mark.parametrize("name", ["jsonl", "bioc-xml", "bioc-json", "pubtator"])
+def test_without_concepts_a_file_says_nothing_of_them(name: str, tmp_path: Path) -> None:
+    def words(concept: LinkedConcept | None) -> set[str]:
+        entity = Entity(2, 7, "Taxon", 0.5, concept)
+        path = write_records(BY_NAME[name], [Record("1", "a mouse", {}, (), (entity,))], tmp_path)
+        return set(re.findall(r"X:1|\w*concept\w*|identifier", path.read_text()))
+
+    assert "X:1" in words(LinkedConcept("X:1", "", 0.5))
+    assert words(None) == set()
 
 
 def test_broken_gzip_ends_with_a_bad_record(tmp_path: Path) -> None:

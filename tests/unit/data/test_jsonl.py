@@ -3,7 +3,9 @@
 import pytest
 from format_files import read_record, reasons
 
-from craftner_spacy.data.records import Record
+from craftner_spacy.data.jsonl import as_json, from_json
+from craftner_spacy.data.records import ReadOptions, Record
+from craftner_spacy.types import Entity, LinkedConcept
 
 
 def test_fields_stay_in_order_and_a_reserved_name_is_replaced() -> None:
@@ -32,3 +34,24 @@ def test_a_wrong_line_is_a_bad_record_and_the_next_is_read(line: bytes, reason: 
     wrong, following = reasons("jsonl", line + b'\n\n{"text": "fine"}\n')
     assert reason in str(wrong)
     assert following is None
+
+
+def test_fields_of_a_concept() -> None:
+    concept = LinkedConcept("NCBITaxon:10090", "house mouse", 0.99)
+    [row] = as_json(Record("1", "a mouse", {}, (), (Entity(2, 7, "Taxon", 0.5, concept),)))["entities"]
+    assert list(row.items())[-4:] == [
+        ("text", "mouse"),
+        ("concept", "NCBITaxon:10090"),
+        ("concept_name", "house mouse"),
+        ("concept_score", 0.99),
+    ]
+
+
+@pytest.mark.parametrize("concept", [None, "", "-", "NIL", 7, {"id": "X:1"}])
+def test_what_is_no_id_of_a_concept_is_not_read(concept: object) -> None:
+    row = {
+        "id": "1",
+        "text": "a mouse",
+        "entities": [{"start": 2, "end": 7, "label": "T", "concept": concept}],
+    }
+    assert from_json(row, ReadOptions("")).entities == (Entity(2, 7, "T"),)

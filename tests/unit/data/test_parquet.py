@@ -9,6 +9,7 @@ from format_files import BY_NAME, read_records, reasons, write_records
 
 from craftner_spacy.data.formats import read_file
 from craftner_spacy.data.records import BadRecord, ReadOptions, Record
+from craftner_spacy.types import Entity, LinkedConcept
 
 PARQUET = BY_NAME["parquet"]
 
@@ -47,3 +48,13 @@ def test_a_row_with_bytes_is_a_bad_record(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_a_bad_record() -> None:
     assert "not Parquet" in str(reasons("parquet", b"PAR")[-1])
+
+
+def test_columns_for_concepts_are_there_if_one_is(tmp_path: Path) -> None:
+    def columns(*concepts: LinkedConcept | None) -> list[str]:
+        entities = tuple(Entity(2, 7, "Taxon", 0.5, concept) for concept in concepts)
+        path = write_records(PARQUET, [Record("1", "a mouse", {}, (), entities)], tmp_path)
+        return [field.name for field in pq.read_schema(path).field("entities").type.value_type]
+
+    assert columns(None) == columns() == ["start", "end", "label", "score", "text"]
+    assert columns(None, LinkedConcept("X:1"))[5:] == ["concept", "concept_name", "concept_score"]

@@ -6,6 +6,7 @@ import pytest
 from format_files import BY_NAME, read_bytes, reasons, write_records
 
 from craftner_spacy.data.records import Record
+from craftner_spacy.types import LinkedConcept
 
 PUBTATOR = (
     "1|t|A mouse \n1|a|With |t| in it: Sox9.\n1\t2\t7\tmouse\tSpecies\t10090\n1\t25\t29\tSox9\tGene\t-\t0.5\n"
@@ -46,3 +47,11 @@ def test_any_number_of_blank_lines_may_stand_between_records() -> None:
 def test_an_id_that_would_break_a_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"its id 'a\|b' contains '\|'"):
         write_records(BY_NAME["pubtator"], [Record("a|b", "x", {})], tmp_path)
+
+
+def test_the_sixth_column_is_the_concept(tmp_path: Path) -> None:
+    [record, _] = read_bytes("pubtator", PUBTATOR.encode())
+    assert isinstance(record, Record)
+    assert [e.concept for e in record.entities] == [LinkedConcept("10090"), None]
+    lines = write_records(BY_NAME["pubtator"], [record], tmp_path).read_text().splitlines()
+    assert [line.split("\t")[5:] for line in lines if "\t" in line] == [["10090", ""], ["-", "0.5"]]

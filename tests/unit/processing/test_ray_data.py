@@ -11,16 +11,20 @@ from pyarrow import parquet
 from craftner_spacy.data.records import Record
 from craftner_spacy.processing.inputs import Shard
 from craftner_spacy.processing.ray_data import ENTITIES, _read_shard, read_in_order, write_shards
-from craftner_spacy.types import Entity
+from craftner_spacy.types import Entity, LinkedConcept
 
 
 def test_parts_come_back_in_order_and_once(tmp_path: Path) -> None:
+    concept = {"id": "X:1", "name": "neuron", "score": 0.75}
+
     def write(name: str, numbers: list[int]) -> None:
         rows = [
             {
                 "number": n,
                 "record": json.dumps({"id": str(n), "text": f"text {n}", "year": n}),
-                "entities": [{"start": 0, "end": 4, "label": "Cell", "score": 0.5}] if n % 2 else [],
+                "entities": [{"start": 0, "end": 4, "label": "Cell", "score": 0.5, "concept": concept}]
+                if n % 2
+                else [],
             }
             for n in numbers
         ]
@@ -32,7 +36,7 @@ def test_parts_come_back_in_order_and_once(tmp_path: Path) -> None:
     write("b", [2, 0, 1])
     write("c", [3, 6])
     write("d", [4, 5])
-    cell = (Entity(0, 4, "Cell", 0.5),)
+    cell = (Entity(0, 4, "Cell", 0.5, LinkedConcept("X:1", "neuron", 0.75)),)
     assert list(read_in_order(tmp_path)) == [
         Record(str(n), f"text {n}", {"year": n}, (), cell if n % 2 else ()) for n in range(7)
     ]
