@@ -5,7 +5,6 @@ made from) and ``model.safetensors`` (``pytorch_model.bin`` is read, never writt
 comes with a model is run, and no pickle but tensors is read.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +19,28 @@ from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+from transformers import (
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+)
 from transformers.utils import logging as transformers_logging
 
+from .folder_settings import find_config_class, known_settings, read_settings, tokenizer_files
 from .locking import LOADING
 from .tags import has_tag_names, make_tags, read_tags
 
 logger = logging.getLogger(__name__)
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+_OUTPUT = {
+    "return_dict": True,
+    "torchscript": False,
+    "output_attentions": False,
+    "output_hidden_states": False,
+}
+"""What a network returns is not its settings' to choose."""
 
 
 def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
@@ -39,56 +53,42 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
     RAISES: ValueError if the tokenizer is not a fast one, the labels have no names or are not BIO tags, or
         the network has no token classifier; OSError if files are damaged or do not belong together.
     """
-    try:
-        with LOADING, _quiet_transformers():
-            _check_settings(folder)
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(
-                    folder, use_fast=True, local_files_only=True, trust_remote_code=False
-                )
-            except Exception:
-                _check_tokenizer(folder)
-                raise
-            if not tokenizer.is_fast:
-                raise ValueError(
-                    f"{str(folder)!r} has no fast tokenizer (tokenizer.json): offsets in the text are needed"
-                )
-            new_classifier = labels is not None and not _knows(config.id2label, labels)
-            if new_classifier:
-                assert labels is not None
-                _set_tags(config, labels)
-            read_tags(config.id2label)
+    with LOADING, _quiet_transformers():
+        settings = read_settings(folder)
+        config_class = find_config_class(folder, settings)
+        with _explained(folder):
+            if config_class is None:
+                config_class = type(AutoConfig.from_pretrained(folder, **_LOCAL))
+        settings = known_settings(folder, settings, config_class)
+        with _explained(folder):
+            config = config_class.from_dict(settings | _OUTPUT)
+            tokenizer = _load_tokenizer(folder, config)
+        if not tokenizer.is_fast:
+            raise ValueError(
+                f"{str(folder)!r} has no fast tokenizer (tokenizer.json): offsets in the text are needed"
+            )
+        new_classifier = labels is not None and not _knows(config.id2label, labels)
+        if new_classifier:
+            assert labels is not None
+            _set_tags(config, labels)
+        read_tags(config.id2label)
+        with _explained(folder):
             network, info = AutoModelForTokenClassification.from_pretrained(
                 folder,
                 config=config,
-                local_files_only=True,
-                trust_remote_code=False,
+                **_LOCAL,
                 weights_only=True,
                 torch_dtype=torch.float32,
+                attn_implementation=_attention(config),
                 ignore_mismatched_sizes=new_classifier,
                 output_loading_info=True,
             )
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        EOFError,
-        UnpicklingError,
-        SafetensorError,
-        AttributeError,
-    ) as err:
-        reason = str(err).strip().splitlines()[0] if str(err).strip() else "no reason given"
-        raise OSError(
-            f"{str(folder)!r}: the model's files are damaged or do not belong together "
-            f"({type(err).__name__}: {reason})"
-        ) from err
     _check_fit(network, info, folder, new_classifier)
+    _check_weights(network, folder)
+    _check_vocabulary(tokenizer, network, folder)
     if _lowercases_by_default(tokenizer, folder):
         with LOADING:
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, use_fast=True, do_lower_case=False, local_files_only=True, trust_remote_code=False
-            )
+            tokenizer = _load_tokenizer(folder, config, do_lower_case=False)
         logger.warning("%s: the vocabulary is cased and its tokenizer does not say so: case is kept", folder)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
@@ -96,17 +96,47 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
     return HFObjects(tokenizer, network, None)
 
 
-def _check_settings(folder: Path) -> None:
-    """Refuse damaged settings before transformers reads them: its errors do not name the file."""
-    for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
-        path = folder / name
-        if path.is_file():
-            try:
-                settings = json.loads(path.read_text(encoding="utf8"))
-            except ValueError as err:
-                raise OSError(f"{name}: {err}") from err
-            if not isinstance(settings, dict):
-                raise OSError(f"{name} holds no settings")
+def _load_tokenizer(folder: Path, config: Any, **settings: Any) -> Any:
+    """A fast tokenizer, if there is one; files that its settings name are those of the folder."""
+    try:
+        return AutoTokenizer.from_pretrained(
+            folder, config=config, use_fast=True, **_LOCAL, **tokenizer_files(folder), **settings
+        )
+    except Exception:
+        _check_tokenizer(folder)
+        raise
+
+
+def _attention(config: Any) -> str:
+    """The implementation of attention for a config's network: torch's, or else transformers' own."""
+    network_class = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
+    return "sdpa" if getattr(network_class, "_supports_sdpa", False) else "eager"
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Name the folder in errors of transformers and of the libraries below it."""
+    try:
+        yield
+    except (
+        OSError,
+        RuntimeError,
+        LookupError,
+        EOFError,
+        UnpicklingError,
+        SafetensorError,
+        AttributeError,
+        ArithmeticError,
+        AssertionError,
+        ImportError,
+        TypeError,
+        ValueError,
+    ) as err:
+        reason = str(err).strip().splitlines()[0] if str(err).strip() else "no reason given"
+        raise OSError(
+            f"{str(folder)!r}: the model's files are damaged or do not belong together "
+            f"({type(err).__name__}: {reason})"
+        ) from err
 
 
 def _check_tokenizer(folder: Path) -> None:
@@ -140,9 +170,13 @@ def save_folder(hf_model: HFObjects, folder: Path, dtype: torch.dtype) -> None:
 
 
 def saved_dtype(folder: Path) -> torch.dtype:
-    """The type of the weights in a folder, as its config.json tells; 32 bits if it does not."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    return config.torch_dtype if isinstance(config.torch_dtype, torch.dtype) else torch.float32
+    """The type of the weights in a folder, as its config.json tells; 32 bits if it does not.
+
+    RAISES: what `folder_settings.read_settings` raises.
+    """
+    settings = read_settings(folder)
+    dtype = getattr(torch, str(settings.get("torch_dtype", settings.get("dtype"))), None)
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
 def _knows(id2label: dict[int, str], labels: Sequence[str]) -> bool:
@@ -169,6 +203,27 @@ def _check_fit(network: Any, info: dict[str, Any], folder: Path, new_classifier:
         raise ValueError(
             f"{str(folder)!r} holds an encoder without a token classifier: train it first "
             "(python -m spacy train), or name a model that was fine-tuned for token classification"
+        )
+
+
+def _check_weights(network: Any, folder: Path) -> None:
+    """Refuse weights that are no numbers: all texts would get the same tags."""
+    for name, weights in network.named_parameters():
+        # A sum is faster than a look at each, and seldom too large itself.
+        if not weights.detach().sum().isfinite() and not weights.isfinite().all():
+            raise OSError(
+                f"{str(folder)!r}: the weights {name!r} hold NaN or infinite values: they are damaged"
+            )
+
+
+def _check_vocabulary(tokenizer: Any, network: Any, folder: Path) -> None:
+    """Refuse a tokenizer with wordpieces that the network cannot read."""
+    n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1
+    n_embeddings = getattr(network.get_input_embeddings(), "num_embeddings", n_ids)
+    if n_ids > n_embeddings:
+        raise ValueError(
+            f"{str(folder)!r}: the tokenizer has ids up to {n_ids - 1}, and the network embeddings for those "
+            f"below {n_embeddings}: tokenizer and weights do not belong together"
         )
 
 

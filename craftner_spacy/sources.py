@@ -13,7 +13,9 @@ ALIASES = {"small": str(Path(__file__).parent / "small"), "biobert": BIOBERT}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", flags=re.ASCII)
 _REVISION = re.compile(r"\w[\w.+/-]*", flags=re.ASCII)
 _SETTINGS = (
-    "*config.json",
+    # Not adapter_config.json, which would have transformers read another model.
+    "config.json",
+    "tokenizer_config.json",
     "*.txt",
     "tokenizer.json",
     "*_map.json",

@@ -1,6 +1,6 @@
 """Load models, one after the other, and print for each its labels and a score, or the error.
 
-python tests/programs/load_models.py NAME[@REVISION]... [--no-network] [--file-bytes N]
+python tests/programs/load_models.py NAME[@REVISION]... [--no-network] [--file-bytes N] [--kernels]
 """
 
 import resource
@@ -9,6 +9,8 @@ from typing import Annotated
 import no_network
 import spacy
 import typer
+from huggingface_hub import snapshot_download
+from transformers import modeling_utils
 
 from craftner_spacy.pipelines import get_component
 
@@ -17,10 +19,16 @@ def main(
     models: Annotated[list[str], typer.Argument(help="name and revision, as NAME@REVISION")],
     network: Annotated[bool, typer.Option(help="whether hosts can be reached")] = True,
     file_bytes: Annotated[int | None, typer.Option(help="the largest file, for the first model")] = None,
+    kernels: Annotated[
+        bool, typer.Option(help="whether code can be fetched as the package kernels does")
+    ] = False,
 ) -> None:
     """Print a line a model and, without network, the number of attempts to reach it."""
     if not network:
         no_network.refuse_network()
+    if kernels:
+        modeling_utils.is_kernels_available = lambda: True
+        modeling_utils.get_kernel = snapshot_download
     if file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY))
     for model in models:
@@ -43,7 +51,7 @@ def load(name: str, revision: str) -> str:
     assert len(no_network.attempts) == n_attempts, no_network.attempts
     try:
         doc = nlp("mouse")
-    except OSError as err:
+    except (OSError, ValueError) as err:
         return f"{type(err).__name__}: {err}"
     component = get_component(nlp)
     [words] = component.model.predict([doc])

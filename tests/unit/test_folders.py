@@ -56,6 +56,40 @@ def test_weights_without_a_part_of_the_encoder_are_named(tmp_path: Path) -> None
         load_folder(tmp_path)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["bert.encoder.layer.0.output.dense.bias"][3] = value
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        OSError, match=r"'bert\.encoder\.layer\.0\.output\.dense\.bias' are damaged: they hold NaN"
+    ):
+        load_folder(tmp_path)
+
+
+def test_weights_whose_sum_is_too_large_are_numbers(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["classifier.bias"][:2] = 3e38
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert load_folder(tmp_path).transformer.classifier.bias.sum().isinf()
+
+
+def test_a_vocabulary_beyond_the_embeddings_is_refused(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf8"))
+    n_pieces = config["vocab_size"]
+    config["vocab_size"] -= 1
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf8")
+    weights = load_file(tmp_path / "model.safetensors")
+    name = "bert.embeddings.word_embeddings.weight"
+    weights[name] = weights[name][:-1].clone()
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"has ids up to {n_pieces - 1}, and .* those below {n_pieces - 1}"):
+        load_folder(tmp_path)
+
+
 def test_a_tokenizer_without_offsets_is_refused(tmp_path: Path) -> None:
     make_tiny_model(tmp_path)
     (tmp_path / "tokenizer.json").unlink()

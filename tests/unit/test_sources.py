@@ -1,6 +1,7 @@
 """Where models come from: the hub, its cache and folders; and the errors of names that cannot be used."""
 
 import hashlib
+import json
 import re
 import shutil
 from pathlib import Path
@@ -61,6 +62,28 @@ def test_safetensors_are_preferred_and_the_pickle_is_not_fetched(tmp_path: Path)
         [line] = load_models(hub_env(server, tmp_path), REPO)
         assert line.endswith(f" {first_logit(folder)}")
         assert not any(request.path.endswith(".bin") for request in server.requests)
+
+
+def test_code_and_adapters_that_a_model_names_are_not_fetched(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    (folder / "adapter_config.json").write_text(
+        '{"base_model_name_or_path": "someone/evil"}', encoding="utf8"
+    )
+    config = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    hostile = tmp_path / "hostile"
+    shutil.copytree(folder, hostile)
+    config["_attn_implementation"] = "someone/evil:fn"
+    (hostile / "config.json").write_text(json.dumps(config), encoding="utf8")
+    with HubServer() as server:
+        server.add(REPO, folder)
+        server.add("someone/hostile", hostile)
+        server.add("someone/evil", hostile)
+        loaded, refused = load_models(hub_env(server, tmp_path), REPO, "someone/hostile", "--kernels")
+        paths = [request.path for request in server.requests]
+    assert loaded == f"{LABELS} {first_logit(make_tiny_model(tmp_path / 'same'))}"
+    assert refused.startswith("ValueError: ")
+    assert "config.json': _attn_implementation = 'someone/evil:fn': allowed are eager, sdpa" in refused
+    assert not any("evil" in path or path.endswith("adapter_config.json") for path in paths)
 
 
 def test_revision_is_pinned(tmp_path: Path) -> None:
