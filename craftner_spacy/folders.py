@@ -211,9 +211,7 @@ def _check_weights(network: Any, folder: Path) -> None:
     for name, weights in network.named_parameters():
         # A sum is faster than a look at each, and seldom too large itself.
         if not weights.detach().sum().isfinite() and not weights.isfinite().all():
-            raise OSError(
-                f"{str(folder)!r}: the weights {name!r} hold NaN or infinite values: they are damaged"
-            )
+            raise OSError(f"{str(folder)!r}: the weights {name!r} are damaged: they hold NaN or infinity")
 
 
 def _check_vocabulary(tokenizer: Any, network: Any, folder: Path) -> None:

@@ -68,7 +68,10 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "linking.craft_linker",
         ),
     ),
-    "component": (("algorithms", "inference", "linking"), ("shim", "model", "craft_ner", "factory pipelines")),
+    "component": (
+        ("algorithms", "inference", "linking"),
+        ("shim", "model", "craft_ner", "factory pipelines"),
+    ),
     "data": (
         ("algorithms", "linking"),
         (
