@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from thinc.api import Model, Optimizer
 
 from .alignment import chars_of_tokens, place_entities
 from .decoding import best_tags, log_softmax, read_entities
+from .folders import saved_labels
+from .label_names import LabelNames, labels_for
 from .locking import LOADING
 from .loss import cross_entropy
 from .model import WordScores, forward, get_shim, load
@@ -30,6 +32,7 @@ from .settings import (
     check_spans_key,
     check_threshold,
 )
+from .sources import find_local_folder
 from .span_group import SPANS_KEY, write_span_group
 from .splitting import split_tokens
 from .tags import TagScheme, gold_tags
@@ -50,7 +53,7 @@ class CraftNER(WithSettings, TrainablePipe):
     overwrite_ents = Setting(check_bool)
     spans_key = Setting(check_spans_key)
     threshold = Setting(check_threshold)
-    label_map = Setting(check_label_map)
+    label_map = Setting(check_label_map, lambda self, label_map: self._check_labels(label_map))
     batch_tokens = Setting(check_batch_tokens, lambda self, n: self.model.attrs.update(batch_tokens=n))
 
     def __init__(
@@ -96,6 +99,8 @@ class CraftNER(WithSettings, TrainablePipe):
             }
         )
         self._dropped = _DropCounts()
+        # Labels of examples that the user was warned of.
+        self._unknown_labels: set[str] = set()
 
     @property
     def scheme(self) -> TagScheme:
@@ -107,14 +112,21 @@ class CraftNER(WithSettings, TrainablePipe):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of the loaded model, before `label_map`; empty while nothing is loaded."""
-        scheme = get_shim(self.model).scheme
-        return scheme.labels if scheme else ()
+        """The labels that entities may have, by the names of `label_map`.
+
+        Those of a model that is on this machine are known before its weights are loaded; a model of the hub
+        that has to be fetched first has none until then.
+        """
+        return tuple(dict.fromkeys(self.label_map.get(label, label) for label in self.label_data))
 
     @property
     def label_data(self) -> tuple[str, ...]:
-        """The labels, as `initialize` takes them."""
-        return self.labels
+        """The model's own labels, before `label_map`, as `initialize` takes them."""
+        scheme = get_shim(self.model).scheme
+        if scheme is not None:
+            return scheme.labels
+        folder = find_local_folder(self.model.attrs["name"], self.model.attrs["revision"])
+        return () if folder is None else saved_labels(folder)
 
     def __call__(self, doc: Doc) -> Doc:
         doc = super().__call__(doc)
@@ -273,8 +285,9 @@ class CraftNER(WithSettings, TrainablePipe):
         """Cross-entropy, mean over the words whose tag is known, and its gradient.
 
         RETURNS: the loss, and for each document the gradient of its logits (n_words, n_tags).
-        RAISES: ValueError if predicted and reference text of an example differ, or if an entity's label is
-            none of the model's.
+        The tag of a word is not known, too, in an entity whose label is none of the model's.
+
+        RAISES: ValueError if predicted and reference text of an example differ.
         """
         gold = [self._gold(eg, words.chars) for eg, words in zip(examples, scores, strict=True)]
         return cross_entropy([words.logits for words in scores], gold)
@@ -283,7 +296,25 @@ class CraftNER(WithSettings, TrainablePipe):
         if example.predicted.text != example.reference.text:
             start = example.reference.text[:60]
             raise ValueError(f"{self.name}: predicted and reference text of an example differ: {start!r}")
-        return gold_tags(example.reference, word_chars, self.scheme)
+        names = self._label_names()
+        unknown = {ent.label_ for ent in example.reference.ents if names.gold_label(ent.label_) is None}
+        if unknown - self._unknown_labels:
+            self._unknown_labels |= unknown
+            warnings.warn(
+                f"{self.name}: no label of the model ({', '.join(names.names)}) is that of the examples' "
+                f"{', '.join(sorted(unknown))}: words of such entities are left out of the loss",
+                stacklevel=4,
+            )
+        return gold_tags(example.reference, word_chars, self.scheme, names.gold_label)
+
+    def _label_names(self) -> LabelNames:
+        return LabelNames(self.scheme.labels, self.label_map)
+
+    def _check_labels(self, label_map: Mapping[str, str]) -> None:
+        """Refuse a map with a key that is no label of the model, once these are known."""
+        scheme = get_shim(self.model).scheme
+        if scheme is not None:
+            LabelNames(scheme.labels, label_map)
 
     def initialize(
         self,
@@ -298,21 +329,30 @@ class CraftNER(WithSettings, TrainablePipe):
         encoder without a classifier, gets a new one.
 
         get_examples (Callable): gives the examples whose entities name the labels.
-        labels: the labels, if they are not to be gathered from the examples.
-        RAISES: what `sources.find_folder` and `folders.load_folder` raise.
+        labels: the labels of the model, before `label_map`, if they are not to be gathered from the examples.
+        RAISES: ValueError if a key of `label_map` is none of the labels; what `sources.find_folder` and
+            `folders.load_folder` raise.
         """
         if labels is None:
-            labels = sorted({ent.label_ for eg in get_examples() for ent in eg.reference.ents})
+            gold = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
+            labels = labels_for(gold, self.label_map)
         load(self.model, labels or None)
+        self._check_labels(self.label_map)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Scores of the scorer, and ``ents_loss``: the mean cross-entropy over the examples' words.
 
-        RAISES: ValueError if predicted and reference text of an example differ, or if an entity's label is
-            none of the model's.
+        Labels in gold are names as `label_map` gives them. A label of the model that has another name is
+        scored by that name; an entity with a label that the model lacks counts as missed, and its words are
+        left out of the loss.
+
+        RAISES: ValueError if predicted and reference text of an example differ.
         """
         examples = list(examples)
-        scores = {} if self.scorer is None else dict(self.scorer(examples, **kwargs))
+        scores = {}
+        if self.scorer is not None:
+            named = self._label_names().scored(examples) if self.label_map else examples
+            scores = dict(self.scorer(named, **kwargs))
         loss, n_words = 0.0, 0
         stream = iter(examples)
         while batch := list(islice(stream, 64)):
@@ -337,6 +377,7 @@ class CraftNER(WithSettings, TrainablePipe):
         if "model" not in exclude and not (Path(path) / "model").is_dir():
             raise FileNotFoundError(f"{self.name}: there is no folder 'model' in {str(path)!r}")
         util.from_disk(path, {"cfg": self.cfg_from_disk, "model": get_shim(self.model).load}, exclude)
+        self._check_labels(self.label_map)
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
@@ -352,6 +393,7 @@ class CraftNER(WithSettings, TrainablePipe):
         """
         setters = {"cfg": self.cfg_from_bytes, "model": get_shim(self.model).from_bytes}
         util.from_bytes(bytes_data, setters, exclude)
+        self._check_labels(self.label_map)
         return self
 
     def _ensure_loaded(self) -> None:
@@ -360,6 +402,8 @@ class CraftNER(WithSettings, TrainablePipe):
             with LOADING:
                 if not shim.is_loaded:
                     load(self.model)
+        # Each time: a call that failed leaves the model loaded.
+        self._check_labels(self.label_map)
 
 
 class _DropCounts(threading.local):

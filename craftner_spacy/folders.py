@@ -179,6 +179,19 @@ def saved_dtype(folder: Path) -> torch.dtype:
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
+def saved_labels(folder: Path) -> tuple[str, ...]:
+    """The labels of the model in a folder, as its config.json tells; none if it has no valid ones.
+
+    folder (Path): laid out as on the hub; its weights are not read.
+    """
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
+        id2label = {int(index): tag for index, tag in settings["id2label"].items()}
+        return read_tags(id2label).labels
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
 def _knows(id2label: dict[int, str], labels: Sequence[str]) -> bool:
     """Whether a network with these outputs already has all the labels."""
     return has_tag_names(id2label) and set(labels) <= set(read_tags(id2label).labels)

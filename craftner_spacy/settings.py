@@ -25,7 +25,7 @@ class Setting(Generic[Value]):
         """Make the descriptor of a setting.
 
         check: gives the value as it is kept; it raises a ValueError without the setting's name.
-        on_set: called with the component and the new value.
+        on_set: called with the component and the new value before it is kept; it may raise a ValueError.
         """
         self.check = check
         self.on_set = on_set
@@ -49,9 +49,9 @@ class Setting(Generic[Value]):
             kept = self.check(value)
         except ValueError as err:
             raise ValueError(f"{self.name} = {value!r}: {err}") from None
-        component._settings[self.name] = kept
         if self.on_set is not None:
             self.on_set(component, kept)
+        component._settings[self.name] = kept
 
 
 class WithSettings:

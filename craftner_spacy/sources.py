@@ -52,6 +52,22 @@ def find_folder(name: str, revision: str) -> Path:
     return _checked(_fetch(source, revision), name)
 
 
+def find_local_folder(name: str, revision: str) -> Path | None:
+    """The folder that holds a model's files, if it is on this machine; nothing is fetched, nothing checked.
+
+    name, revision (str): as for `find_folder`.
+    RETURNS: the folder; None if there is none.
+    """
+    source = ALIASES.get(name, name)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    try:
+        return Path(snapshot_download(source, revision=revision, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+
+
 def _fetch(hub_id: str, revision: str) -> Path:
     """The folder in the hub's cache that holds the settings and weights of one commit."""
     try:

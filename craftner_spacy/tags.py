@@ -5,7 +5,7 @@ Tags follow the BIO scheme: ``B-x`` begins an entity, ``I-x`` continues it and c
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from spacy.tokens import Doc
@@ -116,22 +116,29 @@ def write_tags(entities: Sequence[Entity], n_words: int, scheme: TagScheme) -> I
     return tags
 
 
-def gold_tags(doc: Doc, word_chars: Ints, scheme: TagScheme) -> Ints:
+def gold_tags(
+    doc: Doc,
+    word_chars: Ints,
+    scheme: TagScheme,
+    model_label: Callable[[str], str | None] | None = None,
+) -> Ints:
     """The tags of a model's words by the annotation of a Doc.
 
     doc (Doc): its tokens need not be the model's words.
     word_chars (n_words, 2): start and end of each word, in characters of the Doc.
-    RETURNS (n_words,): index of each word's tag; -1 where it is missing: the tokens are not annotated, or an
-        entity begins or ends inside the word.
-    RAISES: ValueError if an entity's label is none of the scheme's.
+    model_label (Callable): the scheme's label that a label of the Doc stands for, or None; by default the
+        label itself, if the scheme has it.
+    RETURNS (n_words,): index of each word's tag; -1 where it is missing: the tokens are not annotated, an
+        entity begins or ends inside the word, or it stands for no label of the scheme.
     """
     if not doc.has_annotation("ENT_IOB"):
         return np.full(len(word_chars), -1, dtype=np.int64)
     entities, missing = [], []
     for ent in doc.ents:
         first, end, exact = exact_words(ent.start_char, ent.end_char, word_chars)
-        if exact:
-            entities.append(Entity(first, end, ent.label_))
+        label = ent.label_ if model_label is None else model_label(ent.label_)
+        if exact and label in scheme.labels:
+            entities.append(Entity(first, end, label))
         else:
             missing.append((first, end))
     for token in doc:

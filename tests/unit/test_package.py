@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "algorithms": (
         (),
         (
-            "folder_settings labels locking types",
+            "folder_settings label_names labels locking types",
             "batching pooling ranges sources span_group splitting tokenizer wordpieces",
             "alignment windows",
             "settings tags",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from tiny_models import HUB_TAGS
 from tiny_pipelines import get_craft_ner, make_nlp
 
@@ -126,7 +127,14 @@ def test_gold_without_annotation_is_missing(tiny_model: Path) -> None:
     assert tags.tolist() == [-1, -1]
 
 
-def test_a_gold_label_that_the_model_lacks_is_named(tiny_model: Path) -> None:
+def test_a_gold_label_that_the_model_lacks_is_missing(tiny_model: Path) -> None:
     nlp = make_nlp(tiny_model)
-    with pytest.raises(ValueError, match="label 'Disease' is none of the model's: Cell, Chemical"):
-        tags_of_words(nlp, ["mouse"], [False], ["B-Disease"])
+    tags = tags_of_words(nlp, ["The", "mouse"], [True, False], ["O", "B-Disease"])
+    assert tags == ["O", None]
+
+
+def test_gold_labels_may_stand_for_others() -> None:
+    doc = Doc(Vocab(), words=["Two", "axons"], ents=["O", "B-Axon"])
+    names = {"Axon": "Cell"}
+    tags = gold_tags(doc, np.array([[0, 3], [4, 9]]), SCHEME, names.get)
+    assert tags.tolist() == [0, 1]
