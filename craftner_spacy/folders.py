@@ -185,8 +185,7 @@ def saved_labels(folder: Path) -> tuple[str, ...]:
     folder (Path): laid out as on the hub; its weights are not read.
     """
     try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
-        id2label = {int(index): tag for index, tag in settings["id2label"].items()}
+        id2label = {int(index): tag for index, tag in read_settings(folder)["id2label"].items()}
         return read_tags(id2label).labels
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()
