@@ -1,13 +1,16 @@
 """The span group of `craft_ner`: what is written to ``doc.spans`` and its attrs, and how it is read.
 
 The group holds a span for each entity that has a place on the tokens. Its attrs hold, in the order of the
-spans, ``scores`` (each in [0, 1]) and ``offsets`` (start and end in characters, as the model found them;
-they may differ from the span's); ``unplaced`` lists the entities that have no place on the tokens, each as
-``{"start", "end", "label", "score"}``. Where concepts are known (see `linking.craft_linker`), there is also
-``concepts``: for each span, in their order, the candidates for its concept, the best one first, each with
-at least ``{"id", "name", "score"}``; an unplaced entity has its own under that name. All values are plain
+spans, ``labels``, ``scores`` (each in [0, 1]) and ``offsets`` (start and end in characters, as the model
+found them; they may differ from the span's); ``unplaced`` lists the entities that have no place on the
+tokens, each as ``{"start", "end", "label", "score"}``. Where concepts are known (see `linking.craft_linker`),
+there is also ``concepts``: for each span, in their order, the candidates for its concept, the best one first,
+each with at least ``{"id", "name", "score"}``; an unplaced entity has its own under that name. All values are plain
 lists, dicts, numbers and strings, so that a Doc with the group can be saved by `Doc.to_bytes` and in a
 `DocBin`.
+
+The attrs are what is read. Other components may merge or split tokens, after which spans of a group are wrong
+or cannot be made any more, and may add spans to the group or put another group in its place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +41,7 @@ def write_span_group(
     unplaced: entities without tokens; None: the attribute is left out.
     """
     attrs: dict[str, Any] = {
+        "labels": [e.label for e in entities],
         "scores": [e.score for e in entities],
         "offsets": [[e.start, e.end] for e in entities],
     }
@@ -53,11 +57,10 @@ def write_span_group(
 def read_span_group(doc: Doc, key: str = SPANS_KEY) -> list[Entity]:
     """The entities of a Doc over characters: the group's, placed or not, else those of `doc.ents`.
 
-    A group of another component, without attrs, gives its spans, without scores. The concept is that of the
-    span's `kb_id_`.
+    Spans without a place in the attrs, as other components add them or put them in place of the group, are
+    read as they are, without scores. The concept is that of the span's `kb_id_`.
 
     RETURNS: sorted by start, end and label; scores rounded to `SCORE_DIGITS` decimals.
-    RAISES: ValueError if attrs and spans differ in number.
     """
     if key not in doc.spans:
         return [
@@ -65,18 +68,73 @@ def read_span_group(doc: Doc, key: str = SPANS_KEY) -> list[Entity]:
             for ent in doc.ents
         ]
     group = doc.spans[key]
-    scores = group.attrs.get("scores", [None] * len(group))
-    offsets = group.attrs.get("offsets", [(span.start_char, span.end_char) for span in group])
-    concepts = group.attrs.get("concepts", [[]] * len(group))
-    entities = [
-        Entity(start, end, span.label_, _rounded(score), _concept(span.kb_id_, candidates))
-        for span, (start, end), score, candidates in zip(group, offsets, scores, concepts, strict=True)
-    ]
+    entities = _entities(group)
     for e in group.attrs.get("unplaced", []):
         candidates = e.get("concepts", [])
-        concept = _concept(candidates[0]["id"], candidates) if candidates else None
+        concept = _concept(_best(candidates), candidates)
         entities.append(Entity(e["start"], e["end"], e["label"], _rounded(e["score"]), concept))
     return sorted(entities, key=lambda e: e[:3])
+
+
+def _entities(group: SpanGroup) -> list[Entity]:
+    """The entities of a group that have a place on the tokens, or had one before tokens were merged."""
+    spans = [_span(group, i) for i in range(len(group))]
+    known = _known_entities(group.attrs, spans)
+    if len(known) > len(spans):
+        # Spans were taken out, and the attrs kept.
+        return [e for e in known if any(span is not None and _is_on(e, span) for span in spans)]
+    concepts = _candidates(group.attrs, len(spans))
+    return known + [
+        Entity(span.start_char, span.end_char, span.label_, concept=_concept(span.kb_id_, of_span))
+        for span, of_span in list(zip(spans, concepts, strict=True))[len(known) :]
+        if span is not None
+    ]
+
+
+def _known_entities(attrs: Mapping[str, Any], spans: Sequence[Span | None]) -> list[Entity]:
+    """The entities that the attrs tell; none if their parts differ in number."""
+    columns = {name: attrs[name] for name in ("labels", "offsets", "scores") if name in attrs}
+    numbers = {len(column) for column in columns.values()}
+    if len(numbers) != 1:
+        return []
+    [n] = numbers
+    # Version 0.1.0 wrote no labels; other components, such as spaCy's spancat, write scores alone.
+    left = [span for span in spans[:n] if span is not None]
+    labels = columns.get("labels", [span.label_ for span in left])
+    offsets = columns.get("offsets", [(span.start_char, span.end_char) for span in left])
+    scores = columns.get("scores", [None] * n)
+    if not len(labels) == len(offsets) == n:
+        return []
+    ids = [None if span is None else span.kb_id_ for span in spans[:n]]
+    ids += [None] * (n - len(ids))
+    return [
+        Entity(start, end, label, _rounded(score), _concept(_best(of_span) if id_ is None else id_, of_span))
+        for (start, end), label, score, of_span, id_ in zip(
+            offsets, labels, scores, _candidates(attrs, n), ids, strict=True
+        )
+    ]
+
+
+def _candidates(attrs: Mapping[str, Any], n: int) -> list[Sequence[Mapping[str, Any]]]:
+    """The candidates for the concepts of the first n spans; none for those that the attrs do not tell."""
+    return [*attrs.get("concepts", []), *([] for _ in range(n))][:n]
+
+
+def _is_on(entity: Entity, span: Span) -> bool:
+    same_label = entity.label == span.label_
+    return same_label and entity.start < span.end_char and span.start_char < entity.end
+
+
+def _best(candidates: Sequence[Mapping[str, Any]]) -> str:
+    return candidates[0]["id"] if candidates else ""
+
+
+def _span(group: SpanGroup, index: int) -> Span | None:
+    """A span of the group; None if its tokens are no longer there, because some were merged."""
+    try:
+        return group[index]
+    except IndexError:
+        return None
 
 
 def _concept(id_: str, candidates: Sequence[Mapping[str, Any]]) -> LinkedConcept | None:

@@ -1,5 +1,6 @@
 """The span group: what is written to a Doc is read again, and groups of other components too."""
 
+import numpy as np
 import pytest
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
@@ -28,6 +29,7 @@ def test_spans_and_attrs(doc: Doc) -> None:
     assert [(span.text, span.label_) for span in group] == [("mice", "Taxon"), ("yeast", "Taxon")]
     assert group.name == "bio"
     assert group.attrs == {
+        "labels": ["Taxon", "Taxon"],
         "scores": [0.75, 0.5],
         "offsets": [[8, 12], [16, 21]],
         "unplaced": [{"start": 0, "end": 5, "label": "Protein", "score": 0.9}],
@@ -38,12 +40,12 @@ def test_a_group_is_replaced(doc: Doc) -> None:
     write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
     write_span_group(doc, "bio", [], [], [])
     assert len(doc.spans["bio"]) == 0
-    assert doc.spans["bio"].attrs == {"scores": [], "offsets": [], "unplaced": []}
+    assert doc.spans["bio"].attrs == {"labels": [], "scores": [], "offsets": [], "unplaced": []}
 
 
 def test_the_unplaced_may_be_left_out(doc: Doc) -> None:
     write_span_group(doc, "bio", spans(doc), PLACED)
-    assert doc.spans["bio"].attrs.keys() == {"scores", "offsets"}
+    assert doc.spans["bio"].attrs.keys() == {"labels", "scores", "offsets"}
     assert read_span_group(doc, "bio") == PLACED
 
 
@@ -87,11 +89,70 @@ def test_a_group_of_another_component_has_no_scores(doc: Doc) -> None:
     assert read_span_group(doc, "theirs") == [Entity(0, 7, "Protein"), Entity(0, 12, "Line")]
 
 
-@pytest.mark.parametrize("attrs", [{"scores": [0.5]}, {"offsets": [[8, 12]]}])
-def test_attrs_that_do_not_fit_the_spans_are_refused(doc: Doc, attrs: dict[str, list[object]]) -> None:
+# Other components behind ours
+
+
+def test_attrs_that_differ_in_number_are_not_used(doc: Doc) -> None:
+    attrs = {"offsets": [[8, 12]], "scores": [0.5, 0.5]}
     doc.spans["bio"] = SpanGroup(doc, name="bio", spans=spans(doc), attrs=attrs)
-    with pytest.raises(ValueError, match=r"shorter|longer"):
-        read_span_group(doc, "bio")
+    assert read_span_group(doc, "bio") == [entity._replace(score=None) for entity in PLACED]
+
+
+def test_a_group_of_version_0_1_0_has_no_labels_in_its_attrs(doc: Doc) -> None:
+    attrs = {"scores": [0.75, 0.5], "offsets": [[8, 12], [16, 21]]}
+    doc.spans["bio"] = SpanGroup(doc, name="bio", spans=spans(doc), attrs=attrs)
+    assert read_span_group(doc, "bio") == PLACED
+
+
+def test_scores_alone_are_used_as_spancat_writes_them(doc: Doc) -> None:
+    doc.spans["sc"] = SpanGroup(doc, name="sc", spans=spans(doc), attrs={"scores": np.array([0.75, 0.5])})
+    assert read_span_group(doc, "sc") == PLACED
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 2), (1, 4), (0, 4)])
+def test_tokens_that_are_merged_later_change_nothing(doc: Doc, start: int, end: int) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[start:end])
+    assert read_span_group(doc, "bio") == [*UNPLACED, *PLACED]
+
+
+def test_tokens_that_are_split_later_change_nothing(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    with doc.retokenize() as retokenizer:
+        retokenizer.split(doc[0], ["SirT1", "ko"], [(doc[0], 0), (doc[0], 0)])
+    assert read_span_group(doc, "bio") == [*UNPLACED, *PLACED]
+
+
+def test_concepts_are_kept_when_tokens_are_merged(doc: Doc) -> None:
+    linked = [entity._replace(concept=LinkedConcept("T:1", "mouse", 0.5)) for entity in PLACED]
+    ids = [Span(doc, span.start, span.end, label="Taxon", kb_id="T:1") for span in spans(doc)]
+    write_span_group(doc, "bio", ids, linked)
+    assert read_span_group(doc, "bio") == linked
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:4])
+    assert read_span_group(doc, "bio") == linked
+
+
+def test_spans_that_are_appended_are_read_without_scores(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[1:4])
+    doc.spans["bio"].append(Span(doc, 0, 1, label="Line"))
+    assert read_span_group(doc, "bio") == [UNPLACED[0], Entity(0, 7, "Line"), *PLACED]
+
+
+def test_a_group_that_is_replaced_has_the_spans_of_the_other(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    doc.spans["bio"] = [Span(doc, 1, 2, label="Taxon")]
+    assert read_span_group(doc, "bio") == [Entity(8, 12, "Taxon")]
+
+
+def test_spans_that_are_taken_out_are_not_read(doc: Doc) -> None:
+    group_of_one = spans(doc)[1:]
+    write_span_group(doc, "bio", spans(doc), PLACED, [])
+    doc.spans["bio"] = SpanGroup(doc, name="bio", spans=group_of_one, attrs=doc.spans["bio"].attrs)
+    assert read_span_group(doc, "bio") == PLACED[1:]
 
 
 def test_the_group_is_kept_in_bytes_and_docbin(doc: Doc) -> None:
