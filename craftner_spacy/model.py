@@ -14,6 +14,7 @@ from thinc.layers.pytorchwrapper import forward as pytorch_forward
 from .inference.padding import pad
 from .inference.precision import PRECISIONS
 from .pooling import POOLINGS, pool, unpool
+from .progress import report_progress
 from .shim import TokenClassifierShim
 from .sources import find_folder
 from .types import Floats, Ints
@@ -135,6 +136,7 @@ def forward(
     n_tags = len(shim.scheme.tags) if shim.scheme else 0
     flat = np.zeros((int(offsets[-1]), n_tags), dtype=np.float32)
     steps = []
+    n_done = 0
     pending = shim.make_batches(lengths, model.attrs["batch_tokens"], is_train)[::-1]
     while pending:
         batch = pending.pop()
@@ -152,6 +154,8 @@ def forward(
         rows = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in batch])
         flat[rows] = logits
         steps.append((rows, backprop_batch))
+        n_done += len(rows)
+        report_progress(n_done, len(flat))
 
     scores, pieces_of_words = [], []
     first_window = 0

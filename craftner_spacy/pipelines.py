@@ -58,14 +58,17 @@ def get_component(nlp: Language) -> CraftNER:
 def describe_model(nlp: Language) -> dict[str, Any]:
     """What decides the entities: a digest of the pipeline's config and weights, settings, device, versions.
 
-    The weights are loaded if they are not yet.
-    RAISES: what `get_component` raises; what loading the weights raises.
+    The weights are loaded and made ready for inference if they are not yet.
+    RAISES: what `get_component` raises; what loading the weights raises; what `inference_network` of the
+        shim raises.
     """
     component = get_component(nlp)
     shim = get_shim(component.model)
     digest = hashlib.sha256(nlp.config.to_str().encode())
     # Loads the weights, if need be.
     digest.update(repr(component.scheme.tags).encode())
+    # A precision that is not possible here is an error now, not at the first document.
+    assert shim.inference_network is not None
     for name, tensor in sorted(shim.network.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import GpuId, InputFormat, Model, OutputFormat, existing, use_gpu
+from .stops import clean_stops
 
 
 def annotate_command(
@@ -58,37 +59,39 @@ def annotate_command(
     .gz files are read and written too. Entities and annotations of the input are replaced by the model's.
     Both engines write the same bytes.
 
-    RAISES: FileNotFoundError if an input does not exist; ValueError for `--gpu-id` with the engine ray; what
-        `processing.annotate.annotate` raises.
+    RAISES: FileNotFoundError if an input does not exist; ValueError for `--gpu-id` with the engine ray; Exit
+        after Ctrl-C or SIGTERM; what `processing.annotate.annotate` raises.
     """
     if engine == "ray" and gpu_id >= 0:
         raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
     from ..processing.annotate import annotate
+    from ..processing.source_files import describe_left_out
 
     use_gpu(gpu_id)
-    done = annotate(
-        list(inputs),
-        output,
-        model,
-        threshold=threshold,
-        batch_tokens=batch_tokens,
-        precision=precision,
-        n_process=n_process,
-        limit=limit,
-        skip_errors=skip_errors,
-        input_format=input_format,
-        output_format=output_format,
-        text_field=text_field,
-        id_field=id_field,
-        make_ids=make_ids,
-        overwrite=overwrite,
-        progress=True,
-        engine=engine,
-        workers=workers,
-        cpus_per_worker=cpus_per_worker,
-        gpus_per_worker=gpus_per_worker,
-        address=address,
-    )
+    with clean_stops():
+        done = annotate(
+            list(inputs),
+            output,
+            model,
+            threshold=threshold,
+            batch_tokens=batch_tokens,
+            precision=precision,
+            n_process=n_process,
+            limit=limit,
+            skip_errors=skip_errors,
+            input_format=input_format,
+            output_format=output_format,
+            text_field=text_field,
+            id_field=id_field,
+            make_ids=make_ids,
+            overwrite=overwrite,
+            progress=True,
+            engine=engine,
+            workers=workers,
+            cpus_per_worker=cpus_per_worker,
+            gpus_per_worker=gpus_per_worker,
+            address=address,
+        )
     speed = f", {done.new_words / done.seconds:,.0f} words/s" if done.new_records else ""
     typer.echo(
         f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities "
@@ -96,3 +99,5 @@ def annotate_command(
     )
     if done.skipped:
         typer.echo(f"{done.skipped:,} bad records were left out: see {done.output}.skipped.jsonl", err=True)
+    if done.left_out:
+        typer.echo(f"files of folders that were left out: {describe_left_out(done.left_out)}", err=True)

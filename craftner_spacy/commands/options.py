@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..data.file_kinds import check_input
+
 READABLE = "text, jsonl, parquet, bioc-xml, bioc-json, pubtator, docbin"
 """Names of `data.formats.FORMATS`; they stand here for the help, which does not import the formats."""
 WRITABLE = "jsonl, parquet, bioc-xml, bioc-json, pubtator, docbin"
@@ -25,20 +27,20 @@ def help_of(command: Callable[..., None]) -> str:
 def existing(paths: list[Path] | None) -> list[Path] | None:
     """Paths that are given, checked before anything that takes time is imported.
 
-    RAISES: FileNotFoundError if one does not exist.
+    RAISES: FileNotFoundError if one does not exist; ValueError for a device and the like.
     """
     for path in paths or ():
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: there is no such file or folder")
+        if not path.is_dir():
+            check_input(path)
     return paths
 
 
 def existing_file(path: Path) -> Path:
     """The path of one file, checked as by `existing`.
 
-    RAISES: FileNotFoundError if it does not exist.
+    RAISES: FileNotFoundError if it does not exist; ValueError for a folder, a device and the like.
     """
-    existing([path])
+    check_input(path)
     return path
 
 

@@ -61,7 +61,7 @@ def get_format(path: Path, name: str | None, setting: str) -> Format:
         if not rows:
             raise ValueError(f"{setting} {name!r}: allowed are {', '.join(row.name for row in FORMATS)}")
     else:
-        suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+        suffix = Path(_name_inside(path)).suffix.lower()
         rows = [row for row in FORMATS if suffix in row.suffixes]
         if not rows:
             known = ", ".join(f"{'/'.join(row.suffixes)} ({row.name})" for row in FORMATS)
@@ -77,7 +77,24 @@ def stem_of(path: Path) -> str:
     >>> stem_of(Path("a/b.jsonl.gz"))
     'b'
     """
-    return Path(path.name.removesuffix(".gz")).stem
+    return Path(_name_inside(path)).stem
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a file is compressed with gzip, as its name tells, in upper or lower case."""
+    return path.name.lower().endswith(".gz")
+
+
+def has_suffix(path: Path, fmt: Format) -> bool:
+    """Whether a file has a suffix of a format, in upper or lower case, compressed or not.
+
+    path (Path): of the file.
+    fmt (Format): the format.
+
+    >>> has_suffix(Path("a/B.TXT.GZ"), FORMATS[0]), has_suffix(Path("a/.txt"), FORMATS[0])
+    (True, False)
+    """
+    return Path(_name_inside(path)).suffix.lower() in fmt.suffixes
 
 
 def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -88,7 +105,7 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
     options (ReadOptions): passed to the reader.
     RAISES: OSError if it cannot be opened or read.
     """
-    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+    with gzip.open(path) if is_compressed(path) else path.open("rb") as file:
         try:
             yield from fmt.read(file, options)
         except (EOFError, zlib.error, gzip.BadGzipFile) as err:
@@ -116,3 +133,8 @@ def write_file(
                 fmt.write(compressed, records, tokenizer)
         else:
             fmt.write(file, records, tokenizer)
+
+
+def _name_inside(path: Path) -> str:
+    """The name of a file without ``.gz``."""
+    return path.name[:-3] if is_compressed(path) else path.name

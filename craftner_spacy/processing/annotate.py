@@ -19,14 +19,17 @@ from typing import Any
 from spacy.language import Language
 from spacy.util import is_package
 
+from ..data.file_kinds import check_output
 from ..data.formats import Format, get_format
 from ..data.records import Record, Tokenizer
 from ..pipelines import load_pipeline
 from ..sources import ALIASES
 from .engine import Engine, RunStats
-from .inputs import ReadPlan, Source, describe_sources, find_sources, make_shards
+from .inputs import Checked, ReadPlan, make_shards
 from .local import LocalEngine
+from .processes import refuse_unguarded_main
 from .settings import BATCH_RECORDS, ENGINES, SHARD_CHARACTERS, Settings, Workers
+from .source_files import LeftOut, Source, describe_sources, find_sources
 from .workdir import WorkDir
 
 
@@ -39,6 +42,7 @@ class Summary:
     skipped (int): records left out; they are listed in OUTPUT.skipped.jsonl.
     seconds (float): spent on annotating, in this run.
     new_records, new_words (int): annotated in this run.
+    left_out (Sequence[LeftOut]): files of the folders among the inputs that were not read, and why.
     """
 
     output: Path
@@ -49,6 +53,7 @@ class Summary:
     seconds: float
     new_records: int
     new_words: int
+    left_out: Sequence[LeftOut] = ()
 
 
 def annotate(
@@ -79,7 +84,7 @@ def annotate(
     """Annotate files; continue where an earlier run with the same arguments was stopped.
 
     inputs (str | Path | Sequence[str | Path]): files, or folders, of which the .txt files are taken, or those
-        of `input_format`.
+        of `input_format`; see `source_files`.
     output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
         or a loaded pipeline with a `craft_ner` (not for the engine 'ray', whose workers load it themselves).
@@ -100,43 +105,52 @@ def annotate(
     address (str | None): of a running Ray cluster; None: Ray is started on this machine, and stopped at the
         end.
     RETURNS (Summary): what was done.
-    RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument, or an earlier run with other
-        arguments; FileExistsError if the output exists (unless `overwrite`); OSError if a file cannot be read
-        or written or a process is killed; ImportError if the library of a format or of the engine is not
-        installed.
+    RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument, an input or output that is
+        no file, an input that changes meanwhile, or an earlier run with other arguments; FileExistsError if
+        the output exists (unless `overwrite`), or something else has the name of the working folder;
+        BlockingIOError if another command writes the same output; OSError if a file cannot be read or
+        written or a process is killed; ImportError if the library of a format or of the engine is not
+        installed; RuntimeError in a process that is just being started, for which the script needs a guard;
+        KeyboardInterrupt with a message that says how to continue.
     """
+    refuse_unguarded_main()
     out = Path(output)
     pool = Workers(workers, cpus_per_worker, gpus_per_worker, address)
     _check_engine(engine, model, n_process, pool)
-    sources = find_sources([inputs] if isinstance(inputs, str | Path) else inputs, input_format)
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    sources, left_out = find_sources(paths, input_format, out)
     fmt = get_format(out, output_format, "--output-format")
     settings = Settings(
         limit, skip_errors, text_field, id_field, make_ids, fmt.name, shard_characters, engine
     )
     work = WorkDir(out)
-    _check_output(out, fmt, sources, may_exist=overwrite or work.is_begun)
-
-    model = _resolve_model_path(model)
-    model_settings = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
-    nlp = load_pipeline(model, **model_settings)
-    plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars)
-    if engine == "local":
-        opened: AbstractContextManager[Engine] = nullcontext(LocalEngine(nlp, work.path, n_process, progress))
-    else:
-        opened = _open_ray_engine(nlp, model, model_settings, work.path, pool, progress)
-    with opened as annotator:
-        stats = _run(work, plan, annotator, progress)
-    n_skipped = work.n_skipped
-    written = _write_output(work, fmt, annotator, nlp.make_doc)
+    _check_output(work, fmt, sources, overwrite)
+    with work.opened():
+        # Another command may have written it before this one got the lock.
+        _check_output(work, fmt, sources, overwrite)
+        model = _resolve_model_path(model)
+        model_settings = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
+        nlp = load_pipeline(model, **model_settings)
+        plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars)
+        if engine == "local":
+            opened: AbstractContextManager[Engine] = nullcontext(
+                LocalEngine(nlp, work.path, n_process, progress)
+            )
+        else:
+            opened = _open_ray_engine(nlp, model, model_settings, work.path, pool, progress)
+        with opened as annotator:
+            checked, stats = _run(work, plan, annotator, progress)
+        written = _write_output(work, fmt, annotator, checked, nlp.make_doc)
     return Summary(
         output=out,
         records=written.records,
         words=written.words,
         entities=written.entities,
-        skipped=n_skipped,
+        skipped=len(checked.skipped),
         seconds=stats.seconds,
         new_records=stats.records,
         new_words=stats.words,
+        left_out=left_out,
     )
 
 
@@ -161,14 +175,13 @@ def _check_engine(engine: str, model: str | Language, n_process: int, pool: Work
         raise ValueError(f"n_process = {n_process}: engine 'ray' has no processes but workers")
 
 
-def _check_output(out: Path, fmt: Format, sources: Sequence[Source], may_exist: bool) -> None:
+def _check_output(work: WorkDir, fmt: Format, sources: Sequence[Source], overwrite: bool) -> None:
     """Refuse an output that cannot hold entities or would replace what it must not."""
     if fmt.write is None:
-        raise ValueError(f"{out}: {fmt.name} cannot hold entities")
-    if out.exists() and not may_exist:
-        raise FileExistsError(f"{out} exists already: name another file, or overwrite it (--overwrite)")
-    if out.resolve() in {source.path.resolve() for source in sources}:
-        raise ValueError(f"{out} is one of the inputs: name another file for the output")
+        raise ValueError(f"{work.out}: {fmt.name} cannot hold entities")
+    inputs = [source.path for source in sources]
+    check_output(work.out, inputs, overwrite=overwrite or work.is_begun)
+    check_output(work.skipped_list, inputs, overwrite=True)
 
 
 def _resolve_model_path(model: str | Language) -> str | Language:
@@ -197,7 +210,7 @@ def _open_ray_engine(
     return open_ray_engine(nlp, model, model_settings, folder, pool, progress)
 
 
-def _run(work: WorkDir, plan: ReadPlan, engine: Engine, progress: bool) -> RunStats:
+def _run(work: WorkDir, plan: ReadPlan, engine: Engine, progress: bool) -> tuple[Checked, RunStats]:
     """Begin a run or continue an earlier one, until all records are annotated."""
     description = {
         "inputs": describe_sources(plan.sources),
@@ -205,13 +218,10 @@ def _run(work: WorkDir, plan: ReadPlan, engine: Engine, progress: bool) -> RunSt
         "model": engine.description,
     }
     with work.explain_io_errors():
-        if work.is_begun:
-            work.check_same_run(description)
-        else:
-            engine.remove_files()
+        if not (work.is_begun and work.is_same_run(description)):
             work.begin(description, plan, progress)
-        n_records = work.n_records
-        return engine.run(make_shards(plan, n_records, work.read_skipped()), n_records)
+        checked = work.read_checked()
+        return checked, engine.run(make_shards(plan, checked), checked.n_records)
 
 
 class _CountedRecords:
@@ -235,15 +245,17 @@ class _CountedRecords:
             yield record
 
 
-def _write_output(work: WorkDir, fmt: Format, engine: Engine, tokenizer: Tokenizer) -> _CountedRecords:
-    """Write the annotated records to the output and remove the folder; ValueError if some are missing."""
+def _write_output(
+    work: WorkDir, fmt: Format, engine: Engine, checked: Checked, tokenizer: Tokenizer
+) -> _CountedRecords:
+    """Write the annotated records to the output; ValueError if some are missing."""
     written = _CountedRecords(engine)
     with work.explain_io_errors():
         work.write_output(fmt, written, tokenizer)
-        if written.records != work.n_records:
+        if written.records != checked.n_records:
             raise ValueError(
-                f"{work.path} holds {written.records} records, not {work.n_records}: an input has changed "
-                "while it was read. Remove the folder and start again"
+                f"{work.path} holds {written.records} records, not {checked.n_records}: a file in it was "
+                "removed or changed. Remove the folder and start again"
             )
-        work.finish()
+        work.finish(checked.skipped)
     return written

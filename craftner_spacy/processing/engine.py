@@ -61,13 +61,6 @@ class Engine(ABC):
         RAISES: ValueError if a file is damaged; OSError if it cannot be read.
         """
 
-    @abstractmethod
-    def remove_files(self) -> None:
-        """Remove the files that an engine of this class has left in the folder.
-
-        RAISES: OSError if a file cannot be removed.
-        """
-
 
 @contextmanager
 def ignore_unplaced() -> Iterator[None]:

@@ -1,39 +1,51 @@
-"""The inputs of a run: which files are read, which of their records are good, which records make a shard."""
+"""The records of a run: which are good, which make a shard, and whether they are as they were checked."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice, tee
+from itertools import groupby, islice, tee, zip_longest
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..data.formats import Format, get_format, read_file, stem_of
+from ..data.formats import read_file
 from ..data.jsonl import json_line
-from ..data.records import BadRecord, ReadOptions, Record, id_problem
+from ..data.records import BadRecord, ReadOptions, Record, id_problem, shorten
 from .seen_ids import SeenIds
 from .settings import BATCH_RECORDS, Settings
+from .source_files import Source
+
+CHANGED = (
+    "an input has changed since its records were checked. Let no program write to the inputs, remove the "
+    "working folder and start again"
+)
 
 
-class Source(NamedTuple):
-    """A file to read.
+class Place(NamedTuple):
+    """Where a record is: the number of its file among the inputs, from 0, and its own in the file, from 1."""
 
-    path (Path): of the file.
-    name (str): the id of its text, or the first part of the ids that are made for its records.
-    format (Format): its format.
-    """
-
-    path: Path
-    name: str
-    format: Format
+    source: int
+    record: int
 
 
 class Skipped(NamedTuple):
-    """A record that is left out: its file, its number in the file (from 1) and the reason."""
+    """A record that is left out: its place, its file as it was given, and the reason."""
 
+    place: Place
     file: str
-    record: int
     reason: str
+
+
+class Checked(NamedTuple):
+    """What a run knows of its records once all are checked.
+
+    n_records (int): the number of good ones.
+    skipped (Sequence[Skipped]): the bad ones.
+    digests (Sequence[str]): of the good ones, for each shard.
+    """
+
+    n_records: int
+    skipped: Sequence[Skipped]
+    digests: Sequence[str]
 
 
 class Shard(NamedTuple):
@@ -63,97 +75,62 @@ class ReadPlan:
     forbidden_id_chars: str
 
 
-def find_sources(inputs: Sequence[str | Path], input_format: str | None) -> list[Source]:
-    """The files that the inputs stand for; those of a folder are sorted by path.
-
-    inputs (Sequence[str | Path]): files and folders. Of a folder all files of `input_format` are taken, at
-        any depth.
-    input_format (str | None): see `data.formats.FORMATS`; None: of a file, as its suffix tells; of a folder,
-        text.
-    RAISES: FileNotFoundError if an input does not exist or a folder has no such file; ValueError for an
-        unknown format; ImportError if a format needs a library that is not installed.
-    """
-    sources = []
-    for path in map(Path, inputs):
-        if path.is_dir():
-            fmt = get_format(path, input_format or "text", "--input-format")
-            paths = [p for p in sorted(path.rglob("*")) if p.name.removesuffix(".gz").endswith(fmt.suffixes)]
-            if not paths:
-                raise FileNotFoundError(
-                    f"{path} holds no {' or '.join(fmt.suffixes)} file: give --input-format"
-                )
-            sources += [Source(p, (p.parent / stem_of(p)).relative_to(path).as_posix(), fmt) for p in paths]
-        elif path.is_file():
-            sources.append(Source(path, stem_of(path), get_format(path, input_format, "--input-format")))
-        else:
-            raise FileNotFoundError(f"{path}: there is no such file or folder")
-    return sources
-
-
-def describe_sources(sources: Sequence[Source]) -> dict[str, Any]:
-    """Number and bytes of the files, and a digest of their names, formats, sizes and times of change.
-
-    sources (Sequence[Source]): the files.
-    RAISES: OSError if a file's size or time cannot be read.
-    """
-    digest, size = hashlib.sha256(), 0
-    for source in sources:
-        stat = source.path.stat()
-        size += stat.st_size
-        digest.update(repr((str(source.path.resolve()), source.name, source.format.name)).encode())
-        digest.update(repr((stat.st_size, stat.st_mtime_ns)).encode())
-    return {"files": len(sources), "bytes": size, "digest": digest.hexdigest()}
-
-
-def check_records(plan: ReadPlan, seen_ids: SeenIds, bar: Any) -> tuple[int, list[Skipped]]:
+def check_records(plan: ReadPlan, seen_ids: SeenIds, bar: Any) -> Checked:
     """Read and check the records up to the limit.
 
     plan (ReadPlan): what is read.
     seen_ids (SeenIds): an empty one.
     bar (tqdm): updated for each record.
-    RETURNS (tuple[int, list[Skipped]]): the number of good records, and the bad ones.
+    RETURNS (Checked): which records are good.
     RAISES: ValueError for a bad record unless `skip_errors`, or if no record is good; OSError if a file
         cannot be read; sqlite3.OperationalError if ids cannot be stored.
     """
-    n_good, skipped = 0, []
-    for source, number, record in _read(plan):
-        if n_good == plan.settings.limit:
-            break
-        bar.update()
-        reason = _record_problem(record, plan)
-        if reason is None and isinstance(record, Record):
-            earlier = seen_ids.add(record.id, str(source.path), number)
-            if earlier is not None:
+    skipped: list[Skipped] = []
+
+    def good() -> Iterator[tuple[Place, Record]]:
+        """The good records; the bad ones are put aside."""
+        for place, record in _read(plan):
+            bar.update()
+            file = str(plan.sources[place.source].path)
+            reason = _record_problem(record, plan)
+            if reason is None and isinstance(record, Record):
+                earlier = seen_ids.add(record.id, file, place.record)
+                if earlier is None:
+                    yield place, record
+                    continue
                 reason = f"its id {record.id!r} is also that of {earlier[0]}, record {earlier[1]}"
-        if reason is None:
+            if not plan.settings.skip_errors:
+                raise ValueError(
+                    f"{file}, record {place.record}: {reason}. --skip-errors leaves such records out"
+                )
+            skipped.append(Skipped(place, file, str(reason)))
+
+    n_good, digests = 0, []
+    for _, records in _divide(islice(good(), plan.settings.limit), plan):
+        digest = _Digest()
+        for place, record in records:
+            digest.add(place, record)
             n_good += 1
-        elif plan.settings.skip_errors:
-            skipped.append(Skipped(str(source.path), number, reason))
-        else:
-            raise ValueError(
-                f"{source.path}, record {number}: {reason}. --skip-errors leaves such records out"
-            )
+        digests.append(digest.value)
     if not n_good:
         raise ValueError(
             f"no record to annotate in {plan.sources[0].path} ({len(plan.sources)} files in all)"
         )
-    return n_good, skipped
+    return Checked(n_good, skipped, digests)
 
 
-def make_shards(plan: ReadPlan, n_records: int, skipped: Iterable[Skipped]) -> Iterator[Shard]:
+def make_shards(plan: ReadPlan, checked: Checked) -> Iterator[Shard]:
     """The good records in shards, which are the same whenever they are made; one record is in memory at once.
 
     plan (ReadPlan): what is read.
-    n_records (int): the number of good records.
-    skipped (Iterable[Skipped]): the bad records.
-    RAISES: OSError if a file cannot be read.
+    checked (Checked): which records are good.
+    RAISES: ValueError if an input has changed since it was checked, at the end of the first shard with other
+        records; OSError if a file cannot be read.
     """
-    good = (record for _, _, record in _read(plan, skipped) if isinstance(record, Record))
-    records, measured = tee(islice(good, n_records))
-    lengths = (len(record.text) for record in measured)
-    numbers = shard_numbers(lengths, plan.settings.shard_characters, BATCH_RECORDS)
-    for number, numbered in groupby(zip(numbers, records, strict=True), key=itemgetter(0)):
-        yield Shard(number, (record for _, record in numbered))
+    good = ((place, record) for place, record in _read(plan, checked.skipped) if isinstance(record, Record))
+    shards = _divide(islice(good, checked.n_records), plan)
+    for (number, records), expected in zip_longest(shards, checked.digests, fillvalue=(0, ())):
+        yield Shard(number, _check_unchanged(records, expected))
 
 
 def shard_numbers(lengths: Iterable[int], characters: int, batch: int) -> Iterator[int]:
@@ -174,21 +151,73 @@ def shard_numbers(lengths: Iterable[int], characters: int, batch: int) -> Iterat
             shard, total = shard + 1, 0
 
 
-def _read(
-    plan: ReadPlan, skipped: Iterable[Skipped] = ()
-) -> Iterator[tuple[Source, int, Record | BadRecord]]:
-    """Each record with its file and its number in it; the skipped ones come as bad records, unchecked."""
-    reasons = {(row.file, row.record): row.reason for row in skipped}
-    for source in plan.sources:
+class _Digest:
+    """The digest of a shard: of its records and their places."""
+
+    def __init__(self) -> None:
+        """Start without a record."""
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    @property
+    def value(self) -> str:
+        """Of the records so far, in hexadecimal digits."""
+        return self._hash.hexdigest()
+
+    def add(self, place: Place, record: Record) -> None:
+        """Add a record; one that JSON cannot hold is no good record, and gives another digest than any."""
+        try:
+            line = json_line(record)
+        except (ValueError, RecursionError):
+            line = b""
+        self._hash.update(b"%d %d %d " % (*place, len(line)))
+        self._hash.update(line)
+
+
+def _check_unchanged(records: Iterable[tuple[Place, Record]], expected: object) -> Iterator[Record]:
+    """The records of a shard; ValueError behind the last one if they are not those that were checked."""
+    digest = _Digest()
+    for place, record in records:
+        digest.add(place, record)
+        yield record
+    if digest.value != expected:
+        raise ValueError(CHANGED)
+
+
+def _divide(
+    records: Iterable[tuple[Place, Record]], plan: ReadPlan
+) -> Iterator[tuple[int, Iterator[tuple[Place, Record]]]]:
+    """The number and the records of each shard."""
+    placed, measured = tee(records)
+    lengths = (len(record.text) for _, record in measured)
+    numbers = shard_numbers(lengths, plan.settings.shard_characters, BATCH_RECORDS)
+    for number, numbered in groupby(zip(numbers, placed, strict=True), key=itemgetter(0)):
+        yield number, (pair for _, pair in numbered)
+
+
+def _read(plan: ReadPlan, skipped: Iterable[Skipped] = ()) -> Iterator[tuple[Place, Record | BadRecord]]:
+    """Each record with its place; the skipped ones come as bad records, unchecked."""
+    reasons = {row.place: row.reason for row in skipped}
+    for n_source, source in enumerate(plan.sources):
         options = ReadOptions(source.name, plan.settings.text_field, plan.settings.id_field, entities=False)
         for number, record in enumerate(read_file(source.path, source.format, options), start=1):
-            reason = reasons.get((str(source.path), number)) if reasons else None
-            if reason is not None:
-                yield source, number, BadRecord(reason)
-            elif isinstance(record, Record) and not record.id and plan.settings.make_ids:
-                yield source, number, record._replace(id=f"{source.name}:{number}")
-            else:
-                yield source, number, record
+            place = Place(n_source, number)
+            reason = reasons.get(place) if reasons else None
+            yield place, _complete(record, place, source, plan) if reason is None else BadRecord(reason)
+
+
+def _complete(record: Record | BadRecord, place: Place, source: Source, plan: ReadPlan) -> Record | BadRecord:
+    """A record with what its file's place says of it: the fields of its folders, and an id if one is made."""
+    if isinstance(record, BadRecord):
+        return record
+    if source.fields:
+        for name, value in source.fields.items():
+            if name in record.fields and str(record.fields[name]) != value:
+                own = shorten(record.fields[name])
+                return BadRecord(f"its field {name!r} is {own}, but its folder is called {name}={value}")
+        record = record._replace(fields={**source.fields, **record.fields})
+    if not record.id and plan.settings.make_ids:
+        return record._replace(id=f"{source.name}:{place.record}")
+    return record
 
 
 def _record_problem(record: Record | BadRecord, plan: ReadPlan) -> str | None:

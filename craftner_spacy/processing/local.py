@@ -5,10 +5,9 @@ WORK/00000.jsonl ...    the annotated shards
 
 import os
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -20,21 +19,11 @@ from tqdm import tqdm
 from ..data.jsonl import json_line, read_jsonl
 from ..data.records import BadRecord, ReadOptions, Record
 from ..pipelines import describe_model
-from .engine import (
-    BatchEntities,
-    Engine,
-    RunStats,
-    add_entities,
-    annotate_batch,
-    find_entities,
-    ignore_unplaced,
-    make_batches,
-)
+from ..progress import listen
+from .engine import Engine, RunStats, annotate_batch, ignore_unplaced, make_batches
 from .inputs import Shard
+from .processes import Batch, annotate_in_processes
 from .workdir import write_atomically
-
-Batch = tuple[int, list[Record]]
-"""The number of a shard, and records of it."""
 
 
 class LocalEngine(Engine):
@@ -82,8 +71,8 @@ class LocalEngine(Engine):
                     progress.count(record)
                     yield json_line(record)
 
-        with progress.bar, ignore_unplaced():
-            for number, batches in groupby(self._annotate(unfinished()), key=itemgetter(0)):
+        with progress.bar, ignore_unplaced(), closing(self._annotate(unfinished(), progress)) as annotated:
+            for number, batches in groupby(annotated, key=itemgetter(0)):
                 write_atomically(self._folder / f"{number:05}.jsonl", lines(batches))
         return progress.stats
 
@@ -101,20 +90,19 @@ class LocalEngine(Engine):
                         )
                     yield record
 
-    def remove_files(self) -> None:
-        """See `Engine.remove_files`."""
-        for path in self._files():
-            path.unlink()
-
     def _files(self) -> list[Path]:
         """The files of the finished shards, which are the first shards."""
         return sorted(self._folder.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
 
-    def _annotate(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def _annotate(self, batches: Iterable[Batch], progress: "Progress") -> Generator[Batch, None, None]:
         """The same batches, in the same order, with their entities."""
-        if self._n_process == 1:
-            return ((number, annotate_batch(self._nlp, batch)) for number, batch in batches)
-        return _annotate_in_processes(self._nlp, batches, self._n_process)
+        if self._n_process != 1:
+            yield from annotate_in_processes(self._nlp, batches, self._n_process, progress.move_to)
+            return
+        for number, batch in batches:
+            with listen(partial(progress.move_within, len(batch))):
+                annotated = annotate_batch(self._nlp, batch)
+            yield number, annotated
 
 
 class Progress:
@@ -129,8 +117,9 @@ class Progress:
         self._records = self._words = 0
         self._seconds = 0.0
         self._start = time.monotonic()
-        # Without smoothing the speed of the whole run tells the time left, not that of the last batch.
-        self.bar = tqdm(total=total, unit=" records", smoothing=0, disable=not show)
+        # Without smoothing the speed of the whole run tells the time left, not that of the last batch. At
+        # each update the time decides whether it is shown: the first batches may be long or short.
+        self.bar = tqdm(total=total, unit=" records", smoothing=0, miniters=0, disable=not show)
 
     @property
     def stats(self) -> RunStats:
@@ -154,49 +143,22 @@ class Progress:
         self._words += len(record.text.split())
         self._seconds = time.monotonic() - self._start
         self.bar.set_postfix_str(f"{self._words / self._seconds:,.0f} words/s", refresh=False)
-        self.bar.update()
+        self.move_to(self._records)
 
+    def move_within(self, batch: int, share: float) -> None:
+        """Show how much of a batch is annotated.
 
-def _annotate_in_processes(nlp: Language, batches: Iterable[Batch], n_process: int) -> Iterator[Batch]:
-    """The batches with their entities, in order; ChildProcessError if a process is killed.
+        batch (int): its records, of which none is counted yet.
+        share (float): of its wordpieces.
+        """
+        self.move_to(self._records + share * batch)
 
-    Not by ``nlp.pipe(n_process=...)``, which waits forever for a forked process that was killed.
-    """
-    sent: deque[tuple[Batch, Future[BatchEntities]]] = deque()
-    pool = ProcessPoolExecutor(n_process, initializer=_begin_process, initargs=(nlp,))
+    def move_to(self, n_records: float) -> None:
+        """Show how many records are annotated; the bar never moves back.
 
-    def receive() -> Batch:
-        """The batch that was sent first, with its entities."""
-        (number, batch), future = sent.popleft()
-        return number, add_entities(batch, future.result())
-
-    try:
-        for number, batch in batches:
-            texts = [record.text for record in batch]
-            sent.append(((number, batch), pool.submit(_find_in_process, texts)))
-            # For each process one batch that it works on and one that waits.
-            if len(sent) == 2 * n_process:
-                yield receive()
-        while sent:
-            yield receive()
-    except BrokenProcessPool as err:
-        raise ChildProcessError(
-            f"a process of n_process = {n_process} was killed, as the system does when memory runs out: "
-            "fewer processes or a lower batch_tokens need less"
-        ) from err
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_process_nlp: list[Language] = []
-"""In a process of `_annotate_in_processes`: its pipeline."""
-
-
-def _begin_process(nlp: Language) -> None:
-    """Keep the pipeline of this process."""
-    _process_nlp.append(nlp)
-
-
-def _find_in_process(texts: list[str]) -> BatchEntities:
-    """The entities of each text, by the pipeline of this process."""
-    return find_entities(_process_nlp[0], texts)
+        n_records (float): those of this run, with parts of records.
+        """
+        if not self.bar.disable:
+            position = float(round(self.bar.initial + n_records, 1))
+            self.bar.n = max(self.bar.n, int(position) if position.is_integer() else position)
+            self.bar.update(0)

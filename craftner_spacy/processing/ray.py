@@ -1,7 +1,6 @@
 """The engine on Ray: workers on this machine or a cluster, which each load the pipeline once."""
 
 import platform
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -64,11 +63,6 @@ class RayEngine(Engine):
     def records(self) -> Iterator[Record]:
         """See `Engine.records`."""
         return read_in_order(self._folder)
-
-    def remove_files(self) -> None:
-        """See `Engine.remove_files`."""
-        for name in ("input.tmp", "input", "output", "checkpoint"):
-            shutil.rmtree(self._folder / name, ignore_errors=True)
 
 
 @contextmanager

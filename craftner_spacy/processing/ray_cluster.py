@@ -2,6 +2,12 @@
 
 import os
 import re
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,6 +23,12 @@ except ImportError as err:
     ) from err
 
 Result = TypeVar("Result")
+TOKEN = secrets.token_hex(32)
+"""What Ray's processes know each other by; one for all clusters of this process: Ray keeps the first."""
+MAX_BASE = 30
+"""Characters of the path of the folder for temporary files, at most."""
+REMOVAL_SECONDS = 10.0
+"""How long to try to remove the files of a session."""
 
 
 def worker_count(pool: Workers, resources: Mapping[str, float]) -> int:
@@ -59,15 +71,59 @@ def cluster(pool: Workers) -> Iterator[None]:
         return
     # Read when Ray starts, here and in its own processes.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    options: dict[str, Any] = {"address": pool.address}
-    if pool.address is None:
-        n_cpus = max(os.cpu_count() or 1, int((pool.workers or 1) * pool.cpus_per_worker) + 1)
-        options = {"address": "local", "num_cpus": n_cpus, "include_dashboard": False}
+    if pool.address is not None:
+        with _running({"address": pool.address}):
+            yield
+        return
+    n_cpus = max(os.cpu_count() or 1, int((pool.workers or 1) * pool.cpus_per_worker) + 1)
+    options = {"address": "local", "num_cpus": n_cpus, "include_dashboard": False}
+    with _session_folder() as folder, _own_token(), _running({**options, "_temp_dir": folder}):
+        yield
+
+
+@contextmanager
+def _running(options: Mapping[str, Any]) -> Iterator[None]:
+    """Ray, started or joined with these options, while the context lasts."""
+    handler = signal.getsignal(signal.SIGTERM)
     ray.init(**options, log_to_driver=False, logging_level="error")
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        # Ray has put its own in place of it.
+        signal.signal(signal.SIGTERM, handler)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """Let Ray's processes know each other by the token of this process, which is in their environment alone.
+
+    Without it Ray writes one to ``~/.ray/auth_token``, where others can read it, and who has it can run code.
+    """
+    before = {name: os.environ.pop(name, None) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")}
+    os.environ["RAY_AUTH_TOKEN"] = before["RAY_AUTH_TOKEN"] or TOKEN
+    try:
+        yield
+    finally:
+        del os.environ["RAY_AUTH_TOKEN"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+@contextmanager
+def _session_folder() -> Iterator[str]:
+    """A folder for Ray's sockets and logs that nobody else can read; removed at the end."""
+    # The paths of sockets may have 107 bytes, of which Ray's own part takes about 70.
+    base = tempfile.gettempdir() if len(tempfile.gettempdir()) < MAX_BASE else "/tmp"
+    folder = tempfile.mkdtemp(prefix="ray-", dir=base)
+    try:
+        yield folder
+    finally:
+        end = time.monotonic() + REMOVAL_SECONDS
+        # Ray's last processes may still write their logs.
+        while os.path.exists(folder) and time.monotonic() < end:
+            shutil.rmtree(folder, ignore_errors=True)
+            time.sleep(0.05)
 
 
 def run_on_worker(pool: Workers, function: Callable[[], Result]) -> Result:

@@ -1,31 +1,44 @@
-"""The working folder of a run, from its manifest to the finished output.
+"""The working folder of a run, from its lock to the finished output.
 
-OUT.work/manifest.json      inputs, model, versions and settings: only the same run is continued
-OUT.work/skipped.jsonl      records left out, and why
-OUT.work/ids.sqlite         the ids seen so far, while records are checked
-OUT.work/output.tmp         the output, while it is written
-OUT.work/...                the files of the engine
-OUT                         the output, when it is complete; the folder is removed then
+OUT.work/craftner_spacy.lock    held while a command works here; by its name the folder is known
+OUT.work/manifest.json          inputs, model, versions and settings: only the same run is continued
+OUT.work/skipped.jsonl          records left out, and why
+OUT.work/ids.sqlite             the ids seen so far, while records are checked
+OUT.work/output.tmp             the output, while it is written
+OUT.work/NUMBER.jsonl           annotated shards of the engine 'local'
+OUT.work/input, output, ...     files of the engine 'ray'; see `ray_data`
+OUT                             the output, when it is complete; the folder is removed then
+
+Nothing else is ever removed.
 """
 
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ..data.formats import Format, write_file
+from ..data.formats import Format, is_compressed, write_file
 from ..data.records import Record, Tokenizer
-from .inputs import ReadPlan, Skipped, check_records
+from .inputs import Checked, Place, ReadPlan, Skipped, check_records
+from .manifest import Description, Manifest, read_manifest
 from .seen_ids import open_seen_ids
+from .source_files import LOCK_NAME
 
-Description = Mapping[str, Mapping[str, Any]]
-"""What decides the output, in named parts, each of named values in JSON's types."""
+SHARDS = ("[0-9]*.jsonl", "output/*.parquet")
+"""The finished shards of the engines."""
+OWN_FILES = ("manifest.json", "skipped.jsonl", "ids.sqlite", "*.tmp", "[0-9]*.jsonl")
+OWN_FOLDERS = ("input.tmp", "input", "output", "checkpoint")
+"""What a run writes into its folder beside the lock."""
+LOCK_SECONDS = 3.0
+"""How long to wait for the lock: the processes of a command that was killed hold it until they have ended."""
 
 
 class WorkDir:
@@ -37,28 +50,47 @@ class WorkDir:
         out (Path): the output.
         """
         self.out = out
-        self.path = out.with_name(f"{out.name}.work")
-        self._manifest = self.path / "manifest.json"
-        self._skipped = self.path / "skipped.jsonl"
+        self.path = out.parent / f"{out.name}.work"
+        self._manifest_file = self.path / "manifest.json"
+        self._skipped_file = self.path / "skipped.jsonl"
         self._unfinished = self.path / "output.tmp"
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the folder and lock it; at the end, remove it unless it holds work to continue.
+
+        RAISES: FileExistsError if something else has its name; BlockingIOError if another command writes the
+            same output; ValueError if its manifest is none of ours; OSError if it cannot be made or locked;
+            KeyboardInterrupt in place of one inside, which says how to continue.
+        """
+        lock = self._lock()
+        try:
+            yield
+        except KeyboardInterrupt as err:
+            raise type(err)(f"stopped. {self._how_to_continue()}") from err
+        finally:
+            self._close(lock)
 
     @property
     def is_begun(self) -> bool:
-        """Whether an earlier run has left work that can be continued."""
-        return self._manifest.exists()
+        """Whether an earlier run has left work that can be continued: a manifest."""
+        return os.path.lexists(self._manifest_file)
 
     @property
-    def n_records(self) -> int:
-        """The number of good records, once a run is begun; OSError if the manifest cannot be read."""
-        return self._read_manifest()["records"]
+    def has_shards(self) -> bool:
+        """Whether a run has finished a shard."""
+        return any(True for pattern in SHARDS for _ in self.path.glob(pattern))
 
-    @property
-    def n_skipped(self) -> int:
-        """The number of records left out, once a run is begun; OSError if the manifest cannot be read."""
-        return self._read_manifest()["skipped"]
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest, once a run is begun.
+
+        RAISES: ValueError if it is none; OSError if it cannot be read.
+        """
+        return read_manifest(self._manifest_file)
 
     def begin(self, description: Description, plan: ReadPlan, progress: bool) -> None:
-        """Check all records and write the manifest.
+        """Check all records and write the manifest, after what other runs have left is removed.
 
         description (Description): what decides the output.
         plan (ReadPlan): what is read.
@@ -66,47 +98,45 @@ class WorkDir:
         RAISES: ValueError for a bad record unless `skip_errors`; OSError if a file cannot be read or written;
             sqlite3.OperationalError if ids cannot be stored.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        ids = self.path / "ids.sqlite"
-        # What a run that was stopped before its manifest was written, or after it was removed, has left.
-        for leftover in [*self.path.glob("*.tmp"), ids]:
-            if not leftover.is_dir():
-                leftover.unlink(missing_ok=True)
+        self._clear()
         with (
-            open_seen_ids(ids) as seen_ids,
+            open_seen_ids(self.path / "ids.sqlite") as seen_ids,
             tqdm(desc="checking", unit=" records", disable=not progress) as bar,
         ):
-            n_good, skipped = check_records(plan, seen_ids, bar)
-        write_atomically(self._skipped, (json.dumps(row._asdict()).encode() + b"\n" for row in skipped))
-        manifest = {**description, "records": n_good, "skipped": len(skipped)}
-        write_atomically(self._manifest, [json.dumps(manifest, indent=2).encode()])
+            checked = check_records(plan, seen_ids, bar)
+        write_atomically(self._skipped_file, (_json_line(row._asdict()) for row in checked.skipped))
+        manifest = Manifest(description, checked.n_records, len(checked.skipped), checked.digests)
+        write_atomically(self._manifest_file, [manifest.to_json()])
 
-    def check_same_run(self, description: Description) -> None:
-        """Refuse to continue the work of another run.
+    def is_same_run(self, description: Description) -> bool:
+        """Whether the run that was begun is this one; one without a finished shard is given up for another.
 
         description (Description): what decides the output of this run.
-        RAISES: ValueError if the earlier run had another description; OSError if the manifest cannot be read.
+        RAISES: ValueError if the earlier run had another description and has finished a shard, or if its
+            manifest is none; OSError if the manifest cannot be read.
         """
-        manifest = self._read_manifest()
-        differences = [
-            f"{part}.{key}: {manifest[part].get(key)!r} then, {value!r} now"
-            for part in description
-            for key, value in description[part].items()
-            if manifest[part].get(key) != value
-        ]
-        if differences:
+        differences = self.manifest.differences(description)
+        if differences and self.has_shards:
             raise ValueError(
-                f"{self._manifest} belongs to another run ({'; '.join(differences)}). Repeat the command "
-                f"of that run, write to another file, or remove {self.path}"
+                f"{self._manifest_file} belongs to another run ({'; '.join(differences)}). Repeat the "
+                f"command of that run, write to another file, or remove {self.path}"
             )
+        return not differences
 
-    def read_skipped(self) -> list[Skipped]:
-        """The records that are left out.
+    def read_checked(self) -> Checked:
+        """Which records are good, once a run is begun.
 
-        RAISES: OSError if their list cannot be read.
+        RAISES: ValueError if a file is damaged; OSError if it cannot be read.
         """
-        with self._skipped.open(encoding="utf8") as file:
-            return [Skipped(**json.loads(line)) for line in file]
+        try:
+            with self._skipped_file.open(encoding="utf8") as file:
+                rows = [json.loads(line) for line in file]
+            skipped = [Skipped(Place(*row["place"]), row["file"], row["reason"]) for row in rows]
+        except (ValueError, TypeError, KeyError) as err:
+            raise ValueError(
+                f"{self._skipped_file} is damaged ({err}): remove {self.path} and start again"
+            ) from err
+        return Checked(self.manifest.n_records, skipped, self.manifest.digests)
 
     def write_output(self, fmt: Format, records: Iterable[Record], tokenizer: Tokenizer) -> None:
         """Write the output to a file in the folder.
@@ -116,25 +146,30 @@ class WorkDir:
         tokenizer (Tokenizer): for formats that hold tokens.
         RAISES: OSError if the file cannot be written; ValueError if the format cannot hold a record.
         """
-        write_file(self._unfinished, fmt, records, tokenizer, compress=self.out.name.endswith(".gz"))
+        write_file(self._unfinished, fmt, records, tokenizer, compress=is_compressed(self.out))
         with self._unfinished.open("rb+") as file:
             os.fsync(file.fileno())
 
-    def finish(self) -> None:
-        """Move the output to its place, copy the list of records left out beside it, and remove the folder.
+    def finish(self, skipped: Iterable[Skipped]) -> None:
+        """Move the output to its place, with a list of the records left out beside it.
 
+        skipped (Iterable[Skipped]): the records left out.
         RAISES: OSError if a file cannot be written, moved or removed.
         """
-        if self._skipped.stat().st_size:
-            shutil.copyfile(self._skipped, self.out.with_name(f"{self.out.name}.skipped.jsonl"))
+        rows = [
+            _json_line({"file": row.file, "record": row.place.record, "reason": row.reason})
+            for row in skipped
+        ]
+        if rows:
+            write_atomically(self.skipped_list, rows)
         self._unfinished.replace(self.out)
         # Before the rest, so that what a stop leaves of it is not taken for work to continue.
-        self._manifest.unlink()
-        shutil.rmtree(self.path)
+        self._manifest_file.unlink()
 
-    def _read_manifest(self) -> dict[str, Any]:
-        """The description, and the numbers of good and of bad records."""
-        return json.loads(self._manifest.read_text(encoding="utf8"))
+    @property
+    def skipped_list(self) -> Path:
+        """The list of the records left out, beside the output."""
+        return self.out.parent / f"{self.out.name}.skipped.jsonl"
 
     @contextmanager
     def explain_io_errors(self) -> Iterator[None]:
@@ -146,12 +181,86 @@ class WorkDir:
             yield
         except OSError as err:
             where = f" ({err.filename})" if err.filename else ""
-            raise OSError(
-                f"{err.strerror or err}{where}. The work done so far is in {self.path}: put this right and "
-                "repeat the command to continue"
-            ) from err
+            raise OSError(f"{err.strerror or err}{where}. {self._how_to_continue()}") from err
         except sqlite3.OperationalError as err:
             raise OSError(f"{self.path}: ids cannot be stored there ({err}). Is the disk full?") from err
+
+    def _lock(self) -> FileLock:
+        """Make the folder, and lock it for this command."""
+        self._check_own()
+        lock = FileLock(self.path / LOCK_NAME)
+        with self.explain_io_errors():
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=LOCK_SECONDS, poll_interval=0.1)
+        except Timeout as err:
+            raise BlockingIOError(
+                f"another command writes {self.out}: it has locked {self.path}. Wait until it ends, or write "
+                "to another file"
+            ) from err
+        return lock
+
+    def _check_own(self) -> None:
+        """Refuse a folder that no run has made."""
+        where = f"{self.path}, where work is kept until the output is complete,"
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
+            raise FileExistsError(f"{where} is a link or a file: move it away, or name another output")
+        names = sorted(path.name for path in self.path.iterdir()) if self.path.exists() else []
+        if not names or LOCK_NAME in names:
+            return
+        if self.is_begun:
+            read_manifest(self._manifest_file)
+            return
+        shown = ", ".join([*map(repr, names[:3]), *(["..."] if len(names) > 3 else [])])
+        raise FileExistsError(
+            f"{where} holds files that annotate did not write ({shown}): move it away, or name another output"
+        )
+
+    def _close(self, lock: FileLock) -> None:
+        """Unlock the folder; remove it if there is no work to continue."""
+        try:
+            if not self._has_work():
+                self._clear()
+                others = [path.name for path in self.path.iterdir() if path.name != LOCK_NAME]
+                if others:
+                    warnings.warn(
+                        f"{self.path} stays: it holds files that annotate did not write ({others[0]!r}, ...)",
+                        stacklevel=2,
+                    )
+                else:
+                    # As long as it is held: nobody is to get the lock of a folder that is removed.
+                    (self.path / LOCK_NAME).unlink()
+        finally:
+            lock.release()
+        if not (self.path / LOCK_NAME).exists():
+            # Another command may begin here at this moment.
+            with suppress(OSError):
+                self.path.rmdir()
+
+    def _has_work(self) -> bool:
+        """Whether the folder has to stay: it holds a finished shard, or the manifest of something else."""
+        if not self.is_begun:
+            return False
+        try:
+            return bool(self.manifest) and self.has_shards
+        except (OSError, ValueError):
+            return True
+
+    def _clear(self) -> None:
+        """Remove what a run has written, but for the lock; the manifest first."""
+        self.__dict__.pop("manifest", None)
+        for path in [path for pattern in OWN_FILES for path in sorted(self.path.glob(pattern))]:
+            if path.is_symlink() or not path.is_dir():
+                path.unlink()
+        for path in [self.path / name for name in OWN_FOLDERS]:
+            if path.is_dir():
+                shutil.rmtree(path)
+
+    def _how_to_continue(self) -> str:
+        """The end of a message about a stop."""
+        if self.is_begun and self.has_shards:
+            return f"The work done so far is in {self.path}: repeat the command to continue"
+        return "No shard was finished: repeat the command to start again"
 
 
 def write_atomically(path: Path, lines: Iterable[bytes]) -> None:
@@ -167,3 +276,7 @@ def write_atomically(path: Path, lines: Iterable[bytes]) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def _json_line(row: object) -> bytes:
+    return json.dumps(row).encode() + b"\n"

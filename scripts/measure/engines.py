@@ -18,7 +18,7 @@ from craftner_spacy.data.jsonl import json_line
 from craftner_spacy.data.records import ReadOptions, Record
 from craftner_spacy.pipelines import load_pipeline
 from craftner_spacy.processing.annotate import Summary, annotate
-from craftner_spacy.processing.inputs import find_sources
+from craftner_spacy.processing.source_files import find_sources
 from craftner_spacy.span_group import read_span_group
 
 ABSTRACTS = 37_000_000
@@ -64,7 +64,7 @@ def paragraphs(articles: Path, folder: Path, n: int) -> Path:
     path = folder / "paragraphs.jsonl"
     records = [
         Record(f"{source.name}:{number}", text, {})
-        for source in find_sources([articles], None)
+        for source in find_sources([articles], None).sources
         for number, text in enumerate(source.path.read_text(encoding="utf8").split("\n"))
         if len(text.split()) >= MIN_WORDS
     ]
@@ -113,7 +113,7 @@ def seconds_by_step(source: Path, model: str) -> dict[str, float]:
     """CPU seconds of the steps of annotating a file, each done once."""
     nlp = load_pipeline(model)
     nlp("mouse")
-    [file] = find_sources([source], None)
+    [file] = find_sources([source], None).sources
     clock = [time.process_time()]
     records = [r for r in read_file(file.path, file.format, ReadOptions("")) if isinstance(r, Record)]
     clock.append(time.process_time())

@@ -23,8 +23,9 @@ from spacy.language import Language
 from craftner_spacy.pipelines import get_component
 from craftner_spacy.processing.annotate import annotate
 
-POINTS = {"fsync": (1, 2, 3, 6, 9), "replace": (1, 2, 5, 9), "unlink": (1, 2, 3, 5)}
-"""Calls at which a run is killed. The ninth file that is synced to disk and renamed is the output."""
+POINTS = {"fsync": (1, 2, 3, 6, 9, 10), "replace": (1, 2, 5, 9, 10), "unlink": (1, 2, 3, 5, 10)}
+"""Calls at which a run is killed. The output is the ninth file that is synced to disk, and the tenth that is
+renamed; the lock is the tenth that is removed."""
 
 
 def fork(work: Callable[[], object]) -> int:

@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "algorithms": (
         (),
         (
-            "folder_settings label_names labels locking types",
+            "folder_settings label_names labels locking progress types",
             "batching pooling ranges sources span_group splitting tokenizer wordpieces",
             "alignment windows",
             "settings tags",
@@ -75,7 +75,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "data": (
         ("algorithms", "linking"),
         (
-            "data.records",
+            "data.file_kinds data.records",
             "data.bioc data.jsonl data.pubtator data.text",
             "data.docbin data.parquet",
             "data.formats",
@@ -94,10 +94,11 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "processing": (
         ("algorithms", "component", "data"),
         (
-            "processing.seen_ids processing.settings",
+            "processing.manifest processing.seen_ids processing.settings processing.source_files",
             "processing.inputs processing.ray_cluster",
             "processing.engine processing.workdir",
-            "processing.local processing.ray_data",
+            "processing.processes processing.ray_data",
+            "processing.local",
             "processing.ray",
             "processing.annotate",
         ),
@@ -105,7 +106,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "commands": (
         ("algorithms", "inference", "component", "data", "linking", "processing"),
         (
-            "commands.errors commands.options commands.tables",
+            "commands.errors commands.options commands.stops commands.tables",
             "commands.annotate commands.info commands.kb commands.labels commands.report",
             "__main__",
         ),

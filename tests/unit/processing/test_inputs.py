@@ -1,6 +1,6 @@
-"""Inputs: which files and records are read, which are bad, and where shards end."""
+"""Records: which are bad, where shards end, and what is said if an input changes."""
 
-import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,41 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
 from tiny_records import read_lines, sentence, write_lines
+from tqdm import tqdm
 
 from craftner_spacy.processing.annotate import annotate
 from craftner_spacy.processing.inputs import (
+    Checked,
+    Place,
     ReadPlan,
-    Skipped,
-    describe_sources,
-    find_sources,
+    check_records,
     make_shards,
     shard_numbers,
 )
+from craftner_spacy.processing.seen_ids import open_seen_ids
 from craftner_spacy.processing.settings import BATCH_RECORDS, Settings
-
-
-def test_a_folder_gives_its_texts_by_path(tmp_path: Path, nlp: Language) -> None:
-    (tmp_path / "in" / "b").mkdir(parents=True)
-    (tmp_path / "in" / "z.txt").write_bytes(b"mouse\r\ncells")
-    (tmp_path / "in" / "b" / "a.txt.gz").write_bytes(gzip.compress(b"yeast"))
-    write_lines(tmp_path / "in" / "not.jsonl", [{"id": 1, "text": "x"}])
-    annotate(tmp_path / "in", tmp_path / "out.jsonl", nlp)
-    assert [(row["id"], row["text"]) for row in read_lines(tmp_path / "out.jsonl")] == [
-        ("b/a", "yeast"),
-        ("z", "mouse\r\ncells"),
-    ]
-    annotate(tmp_path / "in", tmp_path / "lines.jsonl", nlp, input_format="jsonl")
-    assert [row["id"] for row in read_lines(tmp_path / "lines.jsonl")] == ["1"]
-
-
-def test_an_input_that_does_not_exist_or_a_folder_without_files_is_an_error(
-    tmp_path: Path, nlp: Language
-) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere: there is no such file or folder"):
-        annotate(tmp_path / "nowhere", tmp_path / "out.jsonl", nlp)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"empty holds no .txt file: give --input-format"):
-        find_sources([tmp_path / "empty"], None)
+from craftner_spacy.processing.source_files import find_sources
+from craftner_spacy.processing.workdir import WorkDir
 
 
 def test_limit_made_ids_and_field_names(tmp_path: Path, nlp: Language) -> None:
@@ -118,19 +98,9 @@ def test_an_id_that_the_output_cannot_hold_is_an_error_before_any_record_is_anno
     assert annotate(source, tmp_path / "out.jsonl", nlp).records == 3
 
 
-def test_the_description_of_the_files_changes_with_them(tmp_path: Path) -> None:
-    paths = [write_lines(tmp_path / name, [{"id": 1, "text": "mouse"}]) for name in ("a.jsonl", "b.jsonl")]
-    before = describe_sources(find_sources(paths, None))
-    assert (before["files"], before["bytes"]) == (2, sum(path.stat().st_size for path in paths))
-    assert describe_sources(find_sources(paths, None)) == before
-    assert describe_sources(find_sources(paths[::-1], None))["digest"] != before["digest"]
-    paths[1].write_bytes(paths[1].read_bytes() + b"\n")
-    assert describe_sources(find_sources(paths, None))["digest"] != before["digest"]
-
-
-def make_plan(path: Path, shard_characters: int) -> ReadPlan:
+def make_plan(path: Path, shard_characters: int, limit: int | None = None) -> ReadPlan:
     settings = Settings(
-        limit=None,
+        limit=limit,
         skip_errors=True,
         text_field="text",
         id_field="id",
@@ -139,15 +109,25 @@ def make_plan(path: Path, shard_characters: int) -> ReadPlan:
         shard_characters=shard_characters,
         engine="local",
     )
-    return ReadPlan(find_sources([path], None), settings, 1000, "")
+    return ReadPlan(find_sources([path], None).sources, settings, 1000, "")
+
+
+def check(plan: ReadPlan, folder: Path) -> Checked:
+    """What is known of the records once they are checked."""
+    with open_seen_ids(folder / "ids.sqlite") as seen_ids, tqdm(disable=True) as bar:
+        return check_records(plan, seen_ids, bar)
 
 
 def test_shards_hold_the_good_records_in_order_up_to_their_number(tmp_path: Path) -> None:
     n = 2 * BATCH_RECORDS + 10
-    path = write_lines(tmp_path / "in.jsonl", [{"id": k, "text": "mouse"} for k in range(n)])
-    skipped = [Skipped(str(path), 2, "a reason")]
-    shards = make_shards(make_plan(path, shard_characters=1), n - 2, skipped)
-    ids = {shard.number: [int(record.id) for record in shard.records] for shard in shards}
+    rows = [{"id": k, "text": "mouse"} for k in range(n)]
+    rows[1] = {"id": 1}
+    path = write_lines(tmp_path / "in.jsonl", rows)
+    plan = make_plan(path, shard_characters=1, limit=n - 2)
+    checked = check(plan, tmp_path)
+    assert checked.n_records == n - 2
+    assert [(row.place, row.file) for row in checked.skipped] == [(Place(0, 2), str(path))]
+    ids = {shard.number: [int(record.id) for record in shard.records] for shard in make_shards(plan, checked)}
     good = [0, *range(2, n - 1)]
     assert ids == {
         0: good[:BATCH_RECORDS],
@@ -159,9 +139,70 @@ def test_shards_hold_the_good_records_in_order_up_to_their_number(tmp_path: Path
 def test_shards_that_are_passed_over_do_not_change_the_next(tmp_path: Path) -> None:
     n = 3 * BATCH_RECORDS
     path = write_lines(tmp_path / "in.jsonl", [{"id": k, "text": "mouse"} for k in range(n)])
-    shards = make_shards(make_plan(path, shard_characters=1), n, [])
+    plan = make_plan(path, shard_characters=1)
+    shards = make_shards(plan, check(plan, tmp_path))
     assert [next(shards).number, next(shards).number] == [0, 1]
     assert [record.id for record in next(shards).records] == [str(k) for k in range(2 * BATCH_RECORDS, n)]
+
+
+def test_records_are_skipped_by_their_place_however_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}, {"id": 1, "text": "yeast"}])
+    checked = check(make_plan(path, shard_characters=1), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shards = make_shards(make_plan(Path("in.jsonl"), shard_characters=1), checked)
+    assert [record.text for shard in shards for record in shard.records] == ["mouse"]
+
+
+ROWS = [{"id": n, "text": "mouse", "year": 2000} for n in range(2 * BATCH_RECORDS + 3)]
+CHANGES: dict[str, list[dict[str, Any]]] = {
+    "a text of the same length": [*ROWS[:5], {**ROWS[5], "text": "yeast"}, *ROWS[6:]],
+    "an id": [*ROWS[:5], {**ROWS[5], "id": 999}, *ROWS[6:]],
+    "a field": [*ROWS[:-1], {**ROWS[-1], "year": 2001}],
+    "a line that is bad now": [*ROWS[:5], {"id": 5}, *ROWS[6:]],
+    "a line that JSON cannot hold": [*ROWS[:5], {**ROWS[5], "year": float("nan")}, *ROWS[6:]],
+    "two lines in another order": [ROWS[1], ROWS[0], *ROWS[2:]],
+    "a line more": [{"id": "new", "text": "mouse"}, *ROWS],
+    "a line less, of the same shards": ROWS[:-1],
+    "a shard less": ROWS[: 2 * BATCH_RECORDS],
+    "nothing left": [],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_input_that_changes_between_the_check_and_the_annotation_is_an_error(
+    name: str, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "in.jsonl", ROWS)
+    plan = make_plan(path, shard_characters=1)
+    checked = check(plan, tmp_path)
+    write_lines(path, CHANGES[name])
+    with pytest.raises(ValueError, match="an input has changed since its records were checked"):
+        [record for shard in make_shards(plan, checked) for record in shard.records]
+
+
+def test_the_shards_before_a_change_are_kept_and_its_own_is_not_finished(
+    many: Path, tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, stat = many.read_bytes(), many.stat()
+    begin = WorkDir.begin
+
+    def change_afterwards(*args: Any) -> None:
+        begin(*args)
+        many.write_bytes(content.replace(b'"n": 70}', b'"n": 71}'))
+        os.utime(many, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkDir, "begin", change_afterwards)
+        with pytest.raises(ValueError, match="an input has changed"):
+            annotate(many, tmp_path / "out.jsonl", nlp, shard_characters=1)
+    assert not (tmp_path / "out.jsonl").exists()
+    assert [path.name for path in (tmp_path / "out.jsonl.work").glob("[0-9]*.jsonl")] == ["00000.jsonl"]
+    many.write_bytes(content)
+    os.utime(many, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    done = annotate(many, tmp_path / "out.jsonl", nlp, shard_characters=1)
+    assert done.new_records == done.records - BATCH_RECORDS
 
 
 @given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 50), st.integers(1, 5))

@@ -36,7 +36,7 @@ def test_a_killed_process_is_an_error_and_the_same_command_continues(
     killed = run_program("kill_process.py", *arguments, check=False, timeout=100)
     assert killed.returncode == 1
     assert killed.stderr.splitlines()[-1].startswith("Error: a process of n_process = 2 was killed")
-    assert "repeat the command to continue" in killed.stderr
+    assert "No shard was finished: repeat the command to start again" in killed.stderr
     assert not mark.exists()
     assert not out.exists()
     assert run_program("kill_process.py", *arguments, timeout=100).stdout.startswith(f"{out}: 323")

@@ -3,6 +3,8 @@
 import errno
 import os
 import re
+import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from spacy.language import Language
 from tiny_records import read_lines, sentence, write_lines
 
 from craftner_spacy.pipelines import load_pipeline
+from craftner_spacy.processing import workdir
 from craftner_spacy.processing.annotate import annotate
 from craftner_spacy.processing.settings import BATCH_RECORDS
+from craftner_spacy.processing.source_files import LOCK_NAME
 from craftner_spacy.processing.workdir import WorkDir, write_atomically
 
 
@@ -32,14 +36,13 @@ def test_a_run_that_is_killed_at_any_moment_gives_the_same_output(
 ) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = run_program("killed.py", pipeline, mixed, tmp_path, 3, env=env, timeout=300)
-    match = re.fullmatch(r"16 kills; finished shards at each: \[(.*)\]\n", done.stdout)
+    match = re.fullmatch(r"19 kills; finished shards at each: \[(.*)\]\n", done.stdout)
     assert match is not None, done.stdout
     shards = [int(number) for number in match[1].split(", ")]
-    # At the named calls. The last of them is one of those that remove the folder, in the disk's order.
-    assert shards[:12] == [0, 0, 0, 3, 6, 0, 0, 2, 6, 0, 0, 6]
-    assert shards[12] in (5, 6)
+    # At the named calls: of fsync, of replace, and of unlink, which the folder's files are removed by.
+    assert shards[:16] == [0, 0, 0, 3, 6, 6, 0, 0, 2, 6, 6, 0, 6, 6, 5, 0]
     # At moments that depend on the machine.
-    assert all(0 <= number <= 6 for number in shards[13:])
+    assert all(0 <= number <= 6 for number in shards[16:])
     rows = read_lines(tmp_path / "whole.jsonl")
     n_records = 6 * BATCH_RECORDS - 5
     assert [row["id"] for row in rows] == [str(n) for n in range(n_records) if n not in (70, 200)]
@@ -127,18 +130,24 @@ def test_a_device_without_space_for_the_output_is_an_error(stopped: Path, many: 
 def test_files_without_a_manifest_are_not_continued(many: Path, tmp_path: Path, nlp: Language) -> None:
     work = tmp_path / "out.jsonl.work"
     work.mkdir()
+    (work / LOCK_NAME).touch()
     (work / "00000.jsonl").write_bytes(b"old")
     done = annotate(many, tmp_path / "out.jsonl", nlp, shard_characters=1)
     assert done.new_records == done.records
 
 
-def test_an_input_that_changes_while_it_is_read_is_an_error(stopped: Path, many: Path, nlp: Language) -> None:
-    manifest = stopped.with_name("out.jsonl.work") / "manifest.json"
-    manifest.write_text(
-        manifest.read_text(encoding="utf8").replace('"records": 323', '"records": 324'), encoding="utf8"
-    )
-    with pytest.raises(ValueError, match="holds 323 records, not 324: an input has changed"):
-        annotate(many, stopped, nlp, shard_characters=1)
+def test_a_shard_that_was_removed_is_an_error(stopped: Path, many: Path, nlp: Language) -> None:
+    work = stopped.with_name("out.jsonl.work")
+    write_output = WorkDir.write_output
+
+    def remove_first(*args: Any) -> None:
+        (work / "00003.jsonl").unlink()
+        write_output(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkDir, "write_output", remove_first)
+        with pytest.raises(ValueError, match="holds 259 records, not 323: a file in it was removed"):
+            annotate(many, stopped, nlp, shard_characters=1)
     assert not stopped.exists()
 
 
@@ -148,10 +157,183 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, nlp: Language)
         annotate(source, source / "out.jsonl", nlp)
 
 
-def test_ids_that_cannot_be_stored_are_an_error(tmp_path: Path, many: Path, nlp: Language) -> None:
-    (tmp_path / "out.jsonl.work" / "ids.sqlite").mkdir(parents=True)
+def test_ids_that_cannot_be_stored_are_an_error(
+    tmp_path: Path, many: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
     with pytest.raises(OSError, match=r"out.jsonl.work: ids cannot be stored there \(.*Is the disk full"):
         annotate(many, tmp_path / "out.jsonl", nlp)
+
+
+def test_two_commands_cannot_write_one_output(
+    stopped: Path, many: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workdir, "LOCK_SECONDS", 0.0)
+    before = {path: path.read_bytes() for path in stopped.with_name("out.jsonl.work").iterdir()}
+    with WorkDir(stopped).opened():
+        with pytest.raises(
+            BlockingIOError, match=r"another command writes .*out\.jsonl: it has locked .*\.work"
+        ):
+            annotate(many, stopped, nlp, shard_characters=1, limit=9, overwrite=True)
+        assert {path: path.read_bytes() for path in before} == before
+    assert annotate(many, stopped, nlp, shard_characters=1).records == 323
+
+
+def test_an_output_that_appears_while_the_lock_is_waited_for_is_not_replaced(
+    many: Path, tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    check_own = WorkDir._check_own
+
+    def written_meanwhile(work: WorkDir) -> None:
+        check_own(work)
+        out.write_bytes(b"of the other command")
+
+    monkeypatch.setattr(WorkDir, "_check_own", written_meanwhile)
+    with pytest.raises(FileExistsError, match="exists already"):
+        annotate(many, out, nlp)
+    assert out.read_bytes() == b"of the other command"
+    assert not (tmp_path / "out.jsonl.work").exists()
+
+
+def test_the_lock_is_given_back_and_the_folder_removed_when_a_run_fails_before_a_shard(
+    many: Path, tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        annotate(many, out, "/nowhere")
+    assert not list(tmp_path.glob("out*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Language, "pipe", None)
+        with pytest.raises(TypeError):
+            annotate(many, out, nlp, limit=9)
+    assert not list(tmp_path.glob("out*"))
+    assert annotate(many, out, nlp).records == 323
+
+
+def test_a_manifest_without_a_shard_is_given_up_for_another_run(
+    stopped: Path, many: Path, nlp: Language
+) -> None:
+    for path in stopped.with_name("out.jsonl.work").glob("[0-9]*.jsonl"):
+        path.unlink()
+    assert annotate(many, stopped, nlp, limit=9).records == 9
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"name": "web app", "icons": []}',
+        b'{"program": "craftner_spacy annotate"}',
+        b'{"program": "craftner_spacy annotate", "inputs": [], "settings": {}, "model": {}, "records": 1, '
+        b'"skipped": 0, "shards": []}',
+        b'{"program": "craftner_spacy annotate", "inputs": {}, "settings": {}, "model": {}, "records": "1", '
+        b'"skipped": 0, "shards": []}',
+    ],
+)
+def test_a_manifest_of_another_program_is_an_error_and_stays(
+    content: bytes, stopped: Path, many: Path, nlp: Language
+) -> None:
+    work = stopped.with_name("out.jsonl.work")
+    (work / "manifest.json").write_bytes(content)
+    before = sorted(path.name for path in work.iterdir())
+    with pytest.raises(
+        ValueError, match=r"out\.jsonl\.work/manifest\.json is no manifest of a run of annotate"
+    ):
+        annotate(many, stopped, nlp, shard_characters=1)
+    (work / LOCK_NAME).unlink()
+    with pytest.raises(ValueError, match="is no manifest of a run of annotate"):
+        annotate(many, stopped, nlp, shard_characters=1, overwrite=True)
+    assert sorted(path.name for path in work.iterdir()) == [n for n in before if n != LOCK_NAME]
+    assert (work / "manifest.json").read_bytes() == content
+
+
+def test_a_manifest_that_is_no_file_is_not_opened(stopped: Path, many: Path, nlp: Language) -> None:
+    manifest = stopped.with_name("out.jsonl.work") / "manifest.json"
+    manifest.unlink()
+    os.mkfifo(manifest)
+    with pytest.raises(ValueError, match=r"manifest\.json is a FIFO"):
+        annotate(many, stopped, nlp, shard_characters=1)
+
+
+def test_a_damaged_list_of_skipped_records_is_an_error(stopped: Path, many: Path, nlp: Language) -> None:
+    (stopped.with_name("out.jsonl.work") / "skipped.jsonl").write_bytes(b'{"file": "a"}\n')
+    with pytest.raises(ValueError, match=r"skipped\.jsonl is damaged"):
+        annotate(many, stopped, nlp, shard_characters=1)
+
+
+def test_a_folder_of_others_is_refused_and_stays_as_it_is(many: Path, tmp_path: Path, nlp: Language) -> None:
+    work = tmp_path / "out.jsonl.work"
+    work.mkdir()
+    mine = {work / "00000.jsonl": b"mine", work / "ids.sqlite": b"mine"}
+    for path, content in mine.items():
+        path.write_bytes(content)
+    with pytest.raises(
+        FileExistsError, match=r"out\.jsonl\.work.* did not write \('00000\.jsonl', 'ids\.sqlite'\)"
+    ):
+        annotate(many, tmp_path / "out.jsonl", nlp, overwrite=True)
+    assert {path: path.read_bytes() for path in work.iterdir()} == mine
+
+
+def test_a_link_or_file_in_place_of_the_folder_is_refused(many: Path, tmp_path: Path, nlp: Language) -> None:
+    work, victim = tmp_path / "out.jsonl.work", tmp_path / "victim"
+    victim.mkdir()
+    work.symlink_to(victim, target_is_directory=True)
+    with pytest.raises(FileExistsError, match=r"out\.jsonl\.work.* is a link or a file"):
+        annotate(many, tmp_path / "out.jsonl", nlp)
+    assert not list(victim.iterdir())
+    work.unlink()
+    work.touch()
+    with pytest.raises(FileExistsError, match=r"out\.jsonl\.work.* is a link or a file"):
+        annotate(many, tmp_path / "out.jsonl", nlp)
+
+
+def test_files_of_others_in_the_folder_of_a_run_are_never_removed(
+    stopped: Path, many: Path, nlp: Language
+) -> None:
+    work = stopped.with_name("out.jsonl.work")
+    (work / "notes.md").write_bytes(b"mine")
+    with pytest.warns(UserWarning, match=r"\.work stays: it holds files .*'notes\.md'"):
+        annotate(many, stopped, nlp, shard_characters=1)
+    assert sorted(path.name for path in work.iterdir()) == [LOCK_NAME, "notes.md"]
+    with pytest.warns(UserWarning, match="stays"):
+        annotate(many, stopped, nlp, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.skipped.jsonl"])
+def test_an_output_that_is_no_file_is_refused_before_work_starts(
+    name: str, many: Path, tmp_path: Path, nlp: Language
+) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=rf"{name} is a folder: name a file for the output"):
+        annotate(many, tmp_path / "out.jsonl", nlp, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.jsonl", name]
+
+
+@pytest.mark.parametrize("n_shards", [0, 2])
+def test_ctrl_c_says_how_to_continue(
+    n_shards: int, stopped: Path, many: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not n_shards:
+        shutil.rmtree(stopped.with_name("out.jsonl.work"))
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Language, "pipe", interrupt)
+    message = (
+        r"in .*out\.jsonl\.work: repeat the command to continue" if n_shards else "No shard was finished"
+    )
+    with pytest.raises(KeyboardInterrupt, match=message):
+        annotate(many, stopped, nlp, shard_characters=1)
 
 
 def test_a_file_gets_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
