@@ -8,6 +8,7 @@ from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
+from .json_documents import split_json
 from .records import (
     BadRecord,
     Passage,
@@ -15,65 +16,48 @@ from .records import (
     Record,
     Tokenizer,
     check_entities,
+    decode_utf8,
     import_extra,
     or_bad_record,
     parse_concept,
     parse_score,
+    shorten,
 )
+from .structure import as_text, make_record, parse_infons
+from .xml_documents import XmlDocument, split_xml
 
 MAX_GAP = 1_000_000
-"""Characters between the end of a passage and the start of the next, at most: they are filled."""
+"""Characters in front of passages and sentences, in a document at most: they are filled."""
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even as a reference."""
+_DOCUMENT = {"id", "infon", "passage", "annotation", "relation"}
+_PASSAGE = {"infon", "offset", "text", "sentence", "annotation", "relation"}
+"""The elements of a document and of a passage or a sentence."""
 
 
 def read_bioc_xml(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
-    """Read a record from each document of a collection.
+    """Read a record from each document of a collection, with or without a namespace.
 
     The document's infons are the fields. Offsets are BioC's own: line breaks fill the text where no passage
-    is. Where the XML is broken, one bad record stands for the rest of the file.
+    is, and spaces where no sentence is. Elements in a text are left out, but not their text.
     """
-    etree = import_extra("lxml.etree")
-    elements = etree.iterparse(
-        file,
-        tag="document",
-        huge_tree=True,
-        remove_comments=True,
-        remove_pis=True,
-        # A file from elsewhere must not make us read other files of this machine.
-        resolve_entities="internal",
-    )
-    try:
-        for _, element in elements:
-            source = etree.tostring(element, encoding="unicode", with_tail=False)
-            yield or_bad_record(partial(_parse_document, partial(_load_xml, source), options))
-            # iterparse keeps what it has read unless it is removed.
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
-    except etree.XMLSyntaxError as err:
-        yield BadRecord(f"not valid XML from here to the end of the file: {err}")
+    for document in split_xml(file):
+        if isinstance(document, BadRecord):
+            yield document
+        else:
+            yield or_bad_record(lambda: _parse_document(_load_xml(document, options), options))  # noqa: B023
 
 
 def read_bioc_json(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
     """Read a record from each document of a collection, of PMC's list of collections or of PubTator 3.
 
-    Fields, offsets and broken files are as in `read_bioc_xml`.
+    Fields and offsets are as in `read_bioc_xml`; see `json_documents.split_json`.
     """
-    ijson, biocjson = import_extra("ijson"), import_extra("bioc.biocjson")
-    start = file.read(256)
-    file.seek(0)
-    path = "documents.item"
-    if re.match(rb"\s*\[", start):
-        path = "item.documents.item"
-    elif re.match(rb'\s*\{\s*"PubTator3"', start):
-        path = "PubTator3.item"
-    try:
-        for row in ijson.items(file, path, use_float=True):
-            load = partial(biocjson.fromJSON, row, "BioCDocument")
-            yield or_bad_record(partial(_parse_document, load, options))
-    except ijson.JSONError as err:
-        yield BadRecord(f"not valid JSON from here to the end of the file: {err}")
+    for document in split_json(file):
+        if isinstance(document, BadRecord):
+            yield document
+        else:
+            yield or_bad_record(lambda: _parse_document(json.loads(decode_utf8(document)), options))  # noqa: B023
 
 
 def write_bioc_xml(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
@@ -102,48 +86,140 @@ def write_bioc_json(file: BufferedIOBase, records: Iterable[Record], tokenizer: 
     file.write(f"\n]{tail}\n".encode())
 
 
-def _load_xml(document: str) -> Any:
-    """The BioCDocument of an element's source."""
-    return import_extra("bioc.biocxml").loads(f"<collection>{document}</collection>").documents[0]
-
-
-def _parse_document(load: Callable[[], Any], options: ReadOptions) -> Record:
-    """The record of the BioCDocument that `load` returns; ValueError if there is none."""
-    bioc = import_extra("bioc")
+def _load_xml(document: XmlDocument, options: ReadOptions) -> dict[str, Any]:
+    """A document in the form that BioC JSON has; ValueError if it is none."""
+    etree = import_extra("lxml.etree")
+    parser = etree.XMLPullParser(
+        events=("end",),
+        tag="{*}document",
+        remove_comments=True,
+        remove_pis=True,
+        # A file from elsewhere must not make us read other files of this machine.
+        resolve_entities="internal",
+        no_network=True,
+    )
     try:
-        document = load()
-        parts = [bioc.get_text(passage) for passage in document.passages]
-        annotations = [pair.annotation for pair in bioc.annotations(document)] if options.entities else []
-        entities = [_parse_annotation(annotation) for annotation in annotations]
-    except (KeyError, TypeError, AttributeError, AssertionError) as err:
-        raise ValueError(f"not a BioC document: {type(err).__name__}: {err}") from err
-    text, passages = "", []
-    for passage, (offset, content) in zip(document.passages, parts, strict=True):
-        gap = offset - len(text)
-        if not 0 <= gap <= MAX_GAP:
-            raise ValueError(f"a passage begins at {offset}, and the one before it ends at {len(text)}")
-        text += "\n" * gap + content
-        passages.append(Passage(offset, len(text), _read_infons(passage)))
-    return Record(
-        document.id or "",
-        text,
-        _read_infons(document),
+        parser.feed(document.head)
+        parser.feed(document.element)
+        elements = [element for _, element in parser.read_events()]
+    except etree.XMLSyntaxError as err:
+        raise ValueError(f"not valid XML: {err}") from err
+    if len(elements) != 1:
+        raise ValueError("not valid XML: the document is not complete")
+    for entity in elements[0].iter(etree.Entity):
+        raise ValueError(f"the entity {entity.text} is not declared: the text would lack it")
+    return _load_element(elements[0], _DOCUMENT, options)
+
+
+def _load_element(element: Any, allowed: set[str], options: ReadOptions) -> dict[str, Any]:
+    """A document, passage or sentence in the form that BioC JSON has; annotations only if they are read."""
+    row: dict[str, Any] = {"infons": {}, "passages": [], "sentences": [], "annotations": []}
+    for child in element:
+        tag = child.tag.rpartition("}")[2]
+        if tag not in allowed:
+            raise ValueError(f"not a BioC document: <{tag}> in it is unknown")
+        if tag == "infon":
+            row["infons"][child.get("key", "")] = "".join(child.itertext())
+        elif tag in ("passage", "sentence"):
+            row[f"{tag}s"].append(_load_element(child, _PASSAGE, options))
+        elif tag in ("id", "offset", "text"):
+            if tag in row:
+                raise ValueError(f"two elements <{tag}> where one is allowed")
+            row[tag] = "".join(child.itertext())
+        elif tag == "annotation" and options.entities:
+            row["annotations"].append(_load_annotation(child))
+    return row
+
+
+def _load_annotation(element: Any) -> dict[str, Any]:
+    """An annotation in the form that BioC JSON has."""
+    return {
+        "infons": {i.get("key", ""): "".join(i.itertext()) for i in element.iterfind("{*}infon")},
+        "locations": [dict(location.attrib) for location in element.iterfind("{*}location")],
+    }
+
+
+def _parse_document(row: Any, options: ReadOptions) -> Record:
+    """The record of a document as BioC JSON has it; ValueError if it is none."""
+    if not isinstance(row, dict) or "passages" not in row:
+        raise ValueError(f"not a BioC document: no 'passages' in {shorten(row)}")
+    pieces: list[str] = []
+    passages: list[Passage] = []
+    end = gaps = 0
+    for passage in row["passages"]:
+        start = _whole(passage.get("offset"), "offset")
+        gaps += start - end
+        if start < end or gaps > MAX_GAP:
+            raise ValueError(f"a passage begins at {start}, and the one before it ends at {end}")
+        text, gaps = _passage_text(passage, start, gaps)
+        pieces += ["\n" * (start - end), text]
+        end = start + len(text)
+        passages.append(Passage(start, end, parse_infons(passage.get("infons"))))
+    entities = _parse_annotations(row) if options.entities else []
+    return make_record(
+        row.get("id"),
+        "".join(pieces),
+        parse_infons(row.get("infons")),
         tuple(passages),
-        check_entities(entities, len(text)),
+        check_entities(entities, end),
     )
 
 
-def _read_infons(element: Any) -> dict[str, str]:
-    """The infons of a BioC element, all as text."""
-    return {str(key): "" if value is None else str(value) for key, value in element.infons.items()}
+def _passage_text(passage: Any, start: int, gaps: int) -> tuple[str, int]:
+    """The text of a passage, or of its sentences, and the number of characters filled so far."""
+    text = _text(passage)
+    if text:
+        return text, gaps
+    pieces, end = [], start
+    for sentence in passage.get("sentences") or ():
+        offset = _whole(sentence.get("offset"), "offset")
+        gaps += offset - end
+        if offset < end or gaps > MAX_GAP:
+            raise ValueError(f"a sentence begins at {offset}, and what is before it ends at {end}")
+        pieces += [" " * (offset - end), _text(sentence)]
+        end = offset + len(pieces[-1])
+    return "".join(pieces), gaps
+
+
+def _text(row: Any) -> str:
+    """The text of a passage or sentence; empty if it has none."""
+    text = row.get("text")
+    if not isinstance(text, str | None):
+        raise ValueError(f"a text has to be a string, not {shorten(text)}")
+    return text or ""
+
+
+def _whole(value: Any, name: str) -> int:
+    """A whole number, which files also hold as text or as 7.0.
+
+    >>> [_whole(value, "offset") for value in (7, " 7 ", 7.0)]
+    [7, 7, 7]
+    """
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} has to be a whole number, not {shorten(value)}")
+    return value
+
+
+def _parse_annotations(row: Any) -> list[Entity]:
+    """The entities of a document, of its passages and of their sentences."""
+    holders = [row, *row["passages"]]
+    holders += [sentence for passage in row["passages"] for sentence in passage.get("sentences") or ()]
+    return [_parse_annotation(a) for holder in holders for a in holder.get("annotations") or ()]
 
 
 def _parse_annotation(annotation: Any) -> Entity:
-    """The entity of a BioCAnnotation."""
-    span, infons = annotation.total_span, annotation.infons
+    """The entity of an annotation: from its first to its last character, if it has several parts."""
+    infons = annotation.get("infons") or {}
+    parts = [(_whole(p["offset"], "offset"), _whole(p["length"], "length")) for p in annotation["locations"]]
+    if not parts:
+        raise ValueError("an annotation has no location")
+    start, end = min(offset for offset, _ in parts), max(sum(part) for part in parts)
     concept = parse_concept(infons.get("identifier"), infons.get("concept_name"), infons.get("concept_score"))
-    score = parse_score(infons.get("score"))
-    return Entity(span.offset, span.end, str(infons.get("type", "")), score, concept)
+    return Entity(start, end, str(infons.get("type", "")), parse_score(infons.get("score")), concept)
 
 
 def _make_collection() -> Any:
@@ -159,10 +235,7 @@ def _make_document(record: Record, clean: Callable[[str], str]) -> Any:
     bioc = import_extra("bioc")
     document = bioc.BioCDocument()
     document.id = clean(record.id)
-    document.infons = {
-        clean(name): clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in record.fields.items()
-    }
+    document.infons = {clean(name): clean(as_text(value)) for name, value in record.fields.items()}
     for part in record.passages or (Passage(0, len(record.text), {}),):
         passage = bioc.BioCPassage.of_text(clean(record.text[part.start : part.end]), part.start)
         passage.infons = {clean(key): clean(value) for key, value in part.infons.items()}

@@ -11,7 +11,17 @@ from .docbin import read_docbin, write_docbin
 from .jsonl import read_jsonl, write_jsonl
 from .parquet import read_parquet, write_parquet
 from .pubtator import FORBIDDEN_ID_CHARS, read_pubtator, write_pubtator
-from .records import BadRecord, Reader, ReadOptions, Record, Tokenizer, Writer, import_extra
+from .records import (
+    DAMAGE,
+    BadRecord,
+    Reader,
+    ReadOptions,
+    Record,
+    Tokenizer,
+    Writer,
+    explain_damage,
+    import_extra,
+)
 from .text import read_text
 
 
@@ -39,7 +49,7 @@ FORMATS: tuple[Format, ...] = (
     Format("jsonl", (".jsonl", ".ndjson"), (), read_jsonl, write_jsonl),
     Format("parquet", (".parquet",), ("pyarrow",), read_parquet, write_parquet),
     Format("bioc-xml", (".xml",), ("bioc", "lxml"), read_bioc_xml, write_bioc_xml),
-    Format("bioc-json", (".json",), ("bioc", "ijson"), read_bioc_json, write_bioc_json),
+    Format("bioc-json", (".json",), ("bioc",), read_bioc_json, write_bioc_json),
     Format("pubtator", (".pubtator",), ("bioc",), read_pubtator, write_pubtator, FORBIDDEN_ID_CHARS),
     Format("docbin", (".spacy",), (), read_docbin, write_docbin),
 )
@@ -110,6 +120,8 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
             yield from fmt.read(file, options)
         except (EOFError, zlib.error, gzip.BadGzipFile) as err:
             yield BadRecord(f"not valid gzip from here to the end of the file: {err}")
+        except DAMAGE as err:
+            yield BadRecord(f"cannot be read from here to the end of the file: {explain_damage(err)}")
 
 
 def write_file(

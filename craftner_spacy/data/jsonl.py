@@ -7,9 +7,9 @@ from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
+from .limits import bounded_lines, check_json
 from .records import (
     BadRecord,
-    Passage,
     ReadOptions,
     Record,
     Tokenizer,
@@ -19,9 +19,7 @@ from .records import (
     parse_concept,
     shorten,
 )
-
-RESERVED = ("id", "text", "passages", "entities")
-"""Names that `as_json` gives a meaning: another field of the input with such a name becomes source_NAME."""
+from .structure import make_record, parse_id, parse_passages
 
 
 def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -29,8 +27,8 @@ def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | 
 
     A line is an object with a text; `from_json` says what its fields mean.
     """
-    for line in file:
-        if line.strip():
+    for line in bounded_lines(file, options.is_limited):
+        if not line.isspace():
             yield or_bad_record(partial(_parse_line, line, options))
 
 
@@ -82,7 +80,7 @@ def _entity_as_json(e: Entity, text: str) -> dict[str, Any]:
 def from_json(row: Any, options: ReadOptions) -> Record:
     """The record of an object as `as_json` gives it, or of any other object with a text.
 
-    row (Any): the parsed JSON; an id may be a string or a whole number, or be missing.
+    row (Any): the parsed JSON; see `structure.make_record`.
     options (ReadOptions): the names of text and id, and whether entities are read.
     RAISES: ValueError if it is no object, has no text, or has an id or entities of a wrong form.
     """
@@ -95,65 +93,29 @@ def from_json(row: Any, options: ReadOptions) -> Record:
         raise ValueError(
             f"field {options.text_field!r} has to be a string, not {shorten(text)}; fields: {names}"
         )
-    identifier = fields.pop(options.id_field, None)
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int | None):
-        raise ValueError(
-            f"field {options.id_field!r} has to be a string or a whole number, not {shorten(identifier)}"
-        )
+    identifier = parse_id(fields.pop(options.id_field, None), options.id_field)
     entities = fields.pop("entities", None) or []
-    passages = _parse_passages(fields.get("passages"), len(text))
-    if passages:
-        fields.pop("passages")
-    return Record(
-        "" if identifier is None else str(identifier),
+    passages = parse_passages(fields.get("passages") or (), text)
+    if passages or not fields.get("passages"):
+        fields.pop("passages", None)
+    return make_record(
+        identifier,
         text,
-        {f"source_{name}" if name in RESERVED else name: value for name, value in fields.items()},
+        fields,
         passages,
         _parse_entities(entities, len(text)) if options.entities else (),
     )
 
 
-def to_json_types(value: Any, name: str) -> Any:
-    """A value in JSON's types; dates, times and decimals become text.
-
-    name (str): of the field, for the error.
-    RAISES: ValueError if it is or holds bytes.
-
-    >>> import datetime
-    >>> to_json_types({"day": datetime.date(2001, 2, 3), 7: (1, None)}, "x")
-    {'day': '2001-02-03', '7': [1, None]}
-    """
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, bytes):
-        raise ValueError(f"column {name!r} holds bytes, which have no place in the output: leave it out")
-    if isinstance(value, dict):
-        return {str(key): to_json_types(item, name) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json_types(item, name) for item in value]
-    return str(value)
-
-
 def _parse_line(line: bytes, options: ReadOptions) -> Record:
     """The record of a line; ValueError if it has none."""
+    if options.is_limited:
+        check_json(line)
     try:
         row = json.loads(decode_utf8(line))
     except (json.JSONDecodeError, RecursionError) as err:
         raise ValueError(f"not JSON: {err}") from err
     return from_json(row, options)
-
-
-def _parse_passages(rows: Any, length: int) -> tuple[Passage, ...]:
-    """Passages as `as_json` gives them; none if the field of this name holds something else."""
-    try:
-        passages = tuple(
-            Passage(row["start"], row["end"], {k: v for k, v in dict(row["infons"]).items() if v is not None})
-            for row in rows
-        )
-        are_in_text = all(0 <= p.start <= p.end <= length for p in passages)
-    except (TypeError, KeyError, ValueError):
-        return ()
-    return passages if are_in_text else ()
 
 
 def _parse_entities(rows: Any, length: int) -> tuple[Entity, ...]:

@@ -2,32 +2,65 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BufferedIOBase
 from typing import Any
 
-from .jsonl import as_json, from_json, to_json_types
-from .records import BadRecord, ReadOptions, Record, Tokenizer, import_extra, or_bad_record
+from .column_types import Kind, arrow_type, common_kind, kind_of
+from .jsonl import as_json, from_json
+from .limits import MAX_RECORD_BYTES, check_size
+from .records import (
+    DAMAGE,
+    BadRecord,
+    ReadOptions,
+    Record,
+    Tokenizer,
+    explain_damage,
+    import_extra,
+    or_bad_record,
+    shorten,
+)
+from .row_sizes import row_sizes
 
 ROWS_READ = 256
 ROWS_WRITTEN = 1024
 """Rows that are in memory at once; when writing, those of a row group."""
+CHARACTERS_WRITTEN = 32_000_000
+"""A row group ends with the row that brings its texts to so many characters."""
+MAX_NESTED = 5_000_000
+"""Values of lists that a column of a row group may have if the file has less than a bit for each."""
+MAX_UNPACKED = 200_000_000
+"""Bytes that a column of a row group may have if the file has 500 times less for it."""
 
 
 def read_parquet(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
     """Read a record from each row: its columns are the fields, see `jsonl.from_json`.
 
-    Nulls are left out; dates, times and decimals become text; a row with bytes is a bad record.
+    Nulls are left out; dates, times and decimals become text, and bytes are read as UTF-8. Where a row group
+    is damaged, one bad record stands for the rest of it.
     """
-    pa, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
+    pa = import_extra("pyarrow")
     try:
-        table = parquet.ParquetFile(file)
-    except pa.ArrowInvalid as err:
+        with _explain_errors(pa):
+            table, leaves, columns = _open_table(file, options)
+    except ValueError as err:
         yield BadRecord(f"not Parquet: {err}")
         return
-    for batch in table.iter_batches(batch_size=ROWS_READ):
-        for row in batch.to_pylist():
-            yield or_bad_record(partial(_parse_row, row, options))
+    for number in range(table.num_row_groups):
+        n_read = 0
+        try:
+            with _explain_errors(pa):
+                group = table.metadata.row_group(number)
+                _check_row_group(group, leaves, columns)
+                for batch in table.iter_batches(ROWS_READ, row_groups=[number], columns=columns):
+                    for record in read_rows(batch, options):
+                        n_read += 1
+                        yield record
+                if n_read != group.num_rows:
+                    raise ValueError(f"it has {n_read} rows, not {group.num_rows}")
+        except ValueError as err:
+            yield BadRecord(f"row group {number + 1}, from row {n_read + 1} on: {err}")
 
 
 def write_parquet(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
@@ -38,36 +71,133 @@ def write_parquet(file: BufferedIOBase, records: Iterable[Record], tokenizer: To
     concepts if one of them has a concept.
     """
     pa, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
-    types, have_concepts = _column_types(pa, records)
-    schema = _make_schema(pa, types, have_concepts)
+    kinds, have_concepts = _column_kinds(records)
+    schema = _make_schema(pa, kinds, have_concepts)
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        rows = []
+        rows, n_characters = [], 0
         for record in records:
-            rows.append(_make_row(record, types))
-            if len(rows) == ROWS_WRITTEN:
+            rows.append(_make_row(record, kinds))
+            n_characters += len(record.text)
+            if len(rows) == ROWS_WRITTEN or n_characters >= CHARACTERS_WRITTEN:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
-                rows.clear()
+                rows, n_characters = [], 0
         writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def read_rows(batch: Any, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """The records of a batch of rows.
+
+    batch (pyarrow.RecordBatch): some rows.
+    options (ReadOptions): see there.
+    """
+    sizes = sum(row_sizes(column) for column in batch.columns)
+    if sizes.sum() <= MAX_RECORD_BYTES:
+        try:
+            rows = _to_python(batch)
+        except DAMAGE:
+            pass  # One of the rows; each is tried alone.
+        else:
+            yield from (or_bad_record(partial(_parse_row, row, options)) for row in rows)
+            return
+    for number, size in enumerate(sizes):
+        yield or_bad_record(partial(_parse_slice, batch.slice(number, 1), int(size), options))
+
+
+@contextmanager
+def _explain_errors(pa: Any) -> Iterator[None]:
+    """Raise a ValueError for anything that a damaged file makes pyarrow raise, but not for a damaged disk."""
+    try:
+        yield
+    except (*DAMAGE, pa.ArrowException) as err:
+        raise ValueError(explain_damage(err)) from err
+    except OSError as err:
+        # pyarrow raises these for what a file holds, too: without a number.
+        if err.errno is not None:
+            raise
+        raise ValueError(explain_damage(err)) from err
+
+
+def _open_table(file: BufferedIOBase, options: ReadOptions) -> tuple[Any, Any, list[str]]:
+    """The table, its columns as they are stored, and the names of the columns to read."""
+    parquet = import_extra("pyarrow.parquet")
+    first = parquet.ParquetFile(file)
+    names = first.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise ValueError(f"two columns have the same name: {shorten(sorted(names))}")
+    if options.text_field not in names:
+        raise ValueError(f"it has no column {options.text_field!r} (--text-field); columns: {shorten(names)}")
+    leaves = [first.schema.column(number) for number in range(len(first.schema))]
+    # Text stays as it is stored, equal values once: a row of a few bytes may stand for megabytes.
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    columns = [name for name in names if options.entities or name != "entities" or name == options.text_field]
+    return parquet.ParquetFile(file, read_dictionary=texts), leaves, columns
+
+
+def _check_row_group(group: Any, leaves: list[Any], columns: list[str]) -> None:
+    """ValueError if a row group would take far more memory than it takes in the file."""
+    for number, leaf in enumerate(leaves):
+        column = group.column(number)
+        if leaf.path.split(".")[0] not in columns and leaf.path not in columns:
+            continue
+        n_bytes = column.total_compressed_size
+        is_nested = leaf.max_repetition_level > 0
+        if is_nested and column.num_values > max(MAX_NESTED, 8 * n_bytes):
+            raise ValueError(f"column {leaf.path!r}: {column.num_values:,} values in {n_bytes:,} bytes")
+        if column.total_uncompressed_size > max(MAX_UNPACKED, 500 * n_bytes):
+            raise ValueError(f"column {leaf.path!r} is {n_bytes:,} bytes, and over 500 times more unpacked")
+        if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY":
+            check_size(leaf.length * ROWS_READ)
+
+
+def _parse_slice(batch: Any, size: int, options: ReadOptions) -> Record:
+    """The record of a batch of one row; ValueError if it has none."""
+    check_size(size)
+    (row,) = _to_python(batch)
+    return _parse_row(row, options)
+
+
+def _to_python(batch: Any) -> list[dict[str, Any]]:
+    """The rows of a batch."""
+    columns = [_without_nanoseconds(column).to_pylist(maps_as_pydicts="strict") for column in batch.columns]
+    return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _without_nanoseconds(column: Any) -> Any:
+    """A column of times in microseconds, which Python has; as text if that loses something."""
+    pa = import_extra("pyarrow")
+    kind = column.type
+    if getattr(kind, "unit", "") != "ns":
+        return column
+    coarse = {"timestamp": pa.timestamp, "time64": pa.time64, "duration": pa.duration}
+    name = str(kind).partition("[")[0]
+    target = pa.timestamp("us", kind.tz) if name == "timestamp" else coarse[name]("us")
+    try:
+        return column.cast(target)
+    except pa.ArrowInvalid:
+        return column.cast(pa.string())
 
 
 def _parse_row(row: dict[str, Any], options: ReadOptions) -> Record:
     """The record of a row; ValueError if it has none."""
     # A null, or NaN in a column of numbers, is how a table says that there is no value.
     values = {name: value for name, value in row.items() if value is not None and value == value}
-    return from_json({name: to_json_types(value, name) for name, value in values.items()}, options)
+    if isinstance(text := values.get(options.text_field), bytes):
+        values[options.text_field] = text.decode()
+    return from_json(values, options)
 
 
-def _make_row(record: Record, types: dict[str, Any]) -> dict[str, Any]:
+def _make_row(record: Record, kinds: dict[str, Kind]) -> dict[str, Any]:
     """A record as a row of the schema of `_make_schema`."""
     row = as_json(record)
-    for name in (name for name, arrow_type in types.items() if arrow_type is None and name in row):
-        row[name] = json.dumps(row[name], ensure_ascii=False)
+    for name in record.fields:
+        if kinds[name] == "json":
+            row[name] = json.dumps(row[name], ensure_ascii=False)
     passages = [{**p, "infons": list(p["infons"].items())} for p in row.get("passages", [])]
     row["passages"] = passages or None
     return row
 
 
-def _make_schema(pa: Any, types: dict[str, Any], have_concepts: bool) -> Any:
+def _make_schema(pa: Any, kinds: dict[str, Kind], have_concepts: bool) -> Any:
     """The columns: id, text, the fields, passages, entities."""
     span = [("start", pa.int64()), ("end", pa.int64())]
     of_entity = [*span, ("label", pa.string()), ("score", pa.float64()), ("text", pa.string())]
@@ -77,36 +207,18 @@ def _make_schema(pa: Any, types: dict[str, Any], have_concepts: bool) -> Any:
             ("concept_name", pa.string()),
             ("concept_score", pa.float64()),
         ]
-    entity = pa.struct(of_entity)
     passage = pa.struct([*span, ("infons", pa.map_(pa.string(), pa.string()))])
-    fields = [(name, pa.string() if t in (None, pa.null()) else t) for name, t in types.items()]
-    annotations = [("passages", pa.list_(passage)), ("entities", pa.list_(entity))]
+    fields = [(name, arrow_type(pa, kind)) for name, kind in kinds.items()]
+    annotations = [("passages", pa.list_(passage)), ("entities", pa.list_(pa.struct(of_entity)))]
     return pa.schema([("id", pa.string()), ("text", pa.string()), *fields, *annotations])
 
 
-def _column_types(pa: Any, records: Iterable[Record]) -> tuple[dict[str, Any], bool]:
-    """The types of the fields over all records, and whether an entity has a concept.
-
-    The type of a field whose values have none in common is None.
-    """
-    types: dict[str, Any] = {}
+def _column_kinds(records: Iterable[Record]) -> tuple[dict[str, Kind], bool]:
+    """The kinds of the fields over all records, and whether an entity has a concept."""
+    kinds: dict[str, Kind] = {}
     have_concepts = False
     for record in records:
         have_concepts = have_concepts or any(e.concept is not None for e in record.entities)
         for name, value in record.fields.items():
-            known = types.get(name, pa.null())
-            if known is not None:
-                types[name] = _common_type(pa, known, value)
-    return types, have_concepts
-
-
-def _common_type(pa: Any, known: Any, value: Any) -> Any:
-    """The type that values of the known type and this value have in common; None if there is none."""
-    try:
-        own = pa.infer_type([value])
-        if own == known:
-            return own
-        schemas = [pa.schema([("x", known)]), pa.schema([("x", own)])]
-        return pa.unify_schemas(schemas, promote_options="permissive").field("x").type
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return None
+            kinds[name] = common_kind([kinds.get(name), kind_of(value)])
+    return kinds, have_concepts

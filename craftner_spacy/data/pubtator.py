@@ -7,6 +7,7 @@ from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
+from .limits import MAX_RECORD_BYTES, MAX_VALUES, bounded_lines, check_size
 from .records import (
     BadRecord,
     Passage,
@@ -22,11 +23,12 @@ from .records import (
     parse_score,
     shorten,
 )
+from .structure import make_record
 
 FORBIDDEN_ID_CHARS = "|\t\n\r\ufeff"
 """What ends an id or a line, and the byte order mark, which a reader removes from the start of a line."""
 _LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_TEXT_LINE = re.compile(r"([^|\t]*)\|([ta])\|(.*)")
+_TEXT_LINE = re.compile(r"([^|\t]*)\|([^|\t]{1,10})\|(.*)")
 
 
 def read_pubtator(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -36,14 +38,7 @@ def read_pubtator(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
     are entities, and relations, which are not read. Offsets count the break between title and abstract as one
     character.
     """
-    block: list[bytes] = []
-    for line in file:
-        if line.strip():
-            block.append(line)
-        elif block:
-            yield or_bad_record(partial(_parse_block, block, options))
-            block = []
-    if block:
+    for block in _blocks(bounded_lines(file)):
         yield or_bad_record(partial(_parse_block, block, options))
 
 
@@ -61,42 +56,66 @@ def write_pubtator(file: BufferedIOBase, records: Iterable[Record], tokenizer: T
         file.write(f"{_make_document(record)}\n".encode())
 
 
+def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines between empty ones; of a block that is too large, the first lines that are too much."""
+    block: list[bytes] = []
+    n_bytes = 0
+    for line in lines:
+        if line.isspace():
+            if block:
+                yield block
+            block, n_bytes = [], 0
+        elif n_bytes <= MAX_RECORD_BYTES and len(block) <= MAX_VALUES:
+            block.append(line)
+            n_bytes += len(line)
+    if block:
+        yield block
+
+
 def _parse_block(block: list[bytes], options: ReadOptions) -> Record:
     """The record of a block; ValueError if it has none.
 
     bioc's own reader of documents strips their lines, which moves offsets, and prints what it cannot read.
     """
+    check_size(sum(map(len, block)))
+    lines = [decode_utf8(raw).rstrip("\r\n") for raw in block]
     parts: dict[str, str] = {}
-    identifier, entities = "", []
-    for raw in block:
-        line = decode_utf8(raw).rstrip("\r\n")
+    ids, rows = set(), []
+    for line in lines:
         if match := _TEXT_LINE.fullmatch(line):
-            if match[2] in parts:
-                raise ValueError(f"two lines with |{match[2]}| and no empty line between them")
-            identifier, parts[match[2]] = match[1], match[3]
-        elif options.entities:
-            columns = line.split("\t")
-            if len(columns) < 4:
+            name = match[2]
+            if name not in ("t", "a"):
+                raise ValueError(f"{shorten(line)}: parts other than |t| and |a| are not read")
+            if name in parts:
+                raise ValueError(f"two lines with |{name}| and no empty line between them")
+            parts[name] = match[3]
+            ids.add(match[1])
+        else:
+            rows.append(line.split("\t"))
+            if len(rows[-1]) < 4:
                 raise ValueError(
-                    f"{shorten(line)} is neither a title, an abstract, an annotation nor a relation"
+                    f"{shorten(line)} is neither a title, an abstract, an annotation nor a relation, each of "
+                    "which has one line"
                 )
-            if len(columns) > 5:
-                entities.append(_parse_annotation(columns))
+            ids.add(rows[-1][0])
     if "t" not in parts:
         raise ValueError("no line with a title (ID|t|TITLE)")
+    if len(ids) > 1:
+        raise ValueError(f"lines of different ids, and no empty line between them: {shorten(sorted(ids))}")
     title, abstract = parts["t"], parts.get("a", "")
     passages = [Passage(0, len(title), {"type": "title"})]
     text = f"{title}\n{abstract}" if abstract else title
     if abstract:
         passages.append(Passage(len(title) + 1, len(text), {"type": "abstract"}))
-    return Record(identifier, text, {}, tuple(passages), check_entities(entities, len(text)))
+    annotations = [_parse_annotation(row) for row in rows if len(row) > 5] if options.entities else []
+    return make_record(ids.pop(), text, {}, tuple(passages), check_entities(annotations, len(text)))
 
 
 def _parse_annotation(columns: list[str]) -> Entity:
     """The entity of a line's columns."""
-    annotation = import_extra("bioc.pubtator").loads_ann(columns)
-    score = parse_score(next(iter(annotation.others), None))
-    return Entity(annotation.start, annotation.end, annotation.type, score, parse_concept(annotation.id))
+    _, start, end, _, label, concept, *others = columns
+    score = parse_score(next(iter(others), None))
+    return Entity(int(start), int(end), label, score, parse_concept(concept))
 
 
 def _make_document(record: Record) -> Any:

@@ -2,6 +2,8 @@
 
 import importlib
 import math
+import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedIOBase
 from typing import Any, NamedTuple
@@ -57,16 +59,34 @@ class ReadOptions(NamedTuple):
     name (str): the file's name without suffix: the id of a text that is a file of its own.
     text_field, id_field (str): the names of these fields in formats whose records have fields.
     entities (bool): whether to read the entities; if not, they are neither read nor checked.
+    is_limited (bool): whether a record may take no more than `limits.MAX_RECORD_BYTES`.
     """
 
     name: str
     text_field: str = "text"
     id_field: str = "id"
     entities: bool = True
+    is_limited: bool = True
 
 
 Reader = Callable[[BufferedIOBase, ReadOptions], Iterator[Record | BadRecord]]
 """Yields the records of a binary file in order, and a `BadRecord` in place of each that cannot be read."""
+
+DAMAGE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What damaged or hostile bytes make libraries raise, whatever they document."""
 
 Tokenizer = Callable[[str], Doc]
 
@@ -144,11 +164,21 @@ def id_problem(name: str, forbidden_id_chars: str) -> str | None:
 
 
 def or_bad_record(read: Callable[[], Record]) -> Record | BadRecord:
-    """The record that `read` returns, or a bad record with the message of its ValueError."""
+    """The record that `read` returns, or a bad record that says what of `DAMAGE` it raised."""
     try:
         return read()
-    except ValueError as err:
-        return BadRecord(str(err))
+    except DAMAGE as err:
+        return BadRecord(explain_damage(err))
+
+
+def explain_damage(err: Exception) -> str:
+    """An error of `DAMAGE` in a line: its message, and its type if that is no ValueError.
+
+    >>> explain_damage(ValueError("no text")), explain_damage(KeyError("id"))
+    ('no text', "KeyError: 'id'")
+    """
+    message = " ".join(str(err).split())[:500]
+    return message if isinstance(err, ValueError) and message else f"{type(err).__name__}: {message}"
 
 
 def decode_utf8(raw: bytes) -> str:

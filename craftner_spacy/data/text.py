@@ -1,8 +1,10 @@
 """Plain text: each file is one record."""
 
 from collections.abc import Iterator
+from functools import partial
 from io import BufferedIOBase
 
+from .limits import MAX_RECORD_BYTES, check_size
 from .records import BadRecord, ReadOptions, Record, decode_utf8, or_bad_record
 
 
@@ -11,4 +13,10 @@ def read_text(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
 
     There is no writer: plain text cannot hold entities.
     """
-    yield or_bad_record(lambda: Record(options.name, decode_utf8(file.read()), {}))
+    yield or_bad_record(partial(_parse_text, file.read(MAX_RECORD_BYTES + 1), options))
+
+
+def _parse_text(raw: bytes, options: ReadOptions) -> Record:
+    """The record of a file's content; ValueError if it has none."""
+    check_size(len(raw))
+    return Record(options.name, decode_utf8(raw), {})

@@ -83,7 +83,7 @@ class LocalEngine(Engine):
         """
         for path in self._files():
             with path.open("rb") as file:
-                for record in read_jsonl(file, ReadOptions(path.stem)):
+                for record in read_jsonl(file, ReadOptions(path.stem, is_limited=False)):
                     if isinstance(record, BadRecord):
                         raise ValueError(
                             f"{path} is damaged ({record.reason}): remove {path.parent} and start again"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 LIBRARIES = frozenset(
-    "bioc ijson lxml matplotlib obonet onnx onnxruntime onnxscript pyarrow ray seqeval sphinx".split()
+    "bioc lxml matplotlib obonet onnx onnxruntime onnxscript pyarrow ray seqeval sphinx".split()
 )
 
 

@@ -75,8 +75,9 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "data": (
         ("algorithms", "linking"),
         (
-            "data.file_kinds data.records",
-            "data.bioc data.jsonl data.pubtator data.text",
+            "data.file_kinds data.limits data.message_sizes data.records",
+            "data.json_documents data.row_sizes data.structure data.xml_documents",
+            "data.bioc data.column_types data.jsonl data.pubtator data.text",
             "data.docbin data.parquet",
             "data.formats",
             "data.report",

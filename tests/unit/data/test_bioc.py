@@ -72,7 +72,7 @@ def test_a_wrong_document_is_a_bad_record_and_the_next_is_read() -> None:
         None,
     ]
     assert reasons("bioc-json", b'{"documents": [{"id": "1"}]}') == [
-        "not a BioC document: KeyError: 'infons'"
+        "not a BioC document: no 'passages' in {'id': '1'}"
     ]
     far = BIOC.replace("<offset>5<", "<offset>5000000000<")
     assert reasons("bioc-xml", far.encode()) == [

@@ -39,11 +39,13 @@ def test_two_row_groups_hold_every_record_in_order(tmp_path: Path) -> None:
     assert read_records(PARQUET, path) == many
 
 
-def test_a_row_with_bytes_is_a_bad_record(tmp_path: Path) -> None:
+def test_bytes_are_read_as_utf8_and_others_make_a_bad_record(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
-    pq.write_table(pa.table({"id": ["1"], "text": ["a"], "pdf": [b"%"]}), path)
-    (record,) = read_file(path, PARQUET, ReadOptions(""))
-    assert record == BadRecord("column 'pdf' holds bytes, which have no place in the output: leave it out")
+    pq.write_table(pa.table({"id": ["1", "2"], "text": [b"\xce\xb1", b"b"], "pdf": [b"%", b"\xff"]}), path)
+    first, second = read_file(path, PARQUET, ReadOptions(""))
+    assert first == Record("1", "\u03b1", {"pdf": "%"})
+    reason = "field 'pdf' holds bytes that are not UTF-8: invalid start byte at byte 0: leave it out"
+    assert second == BadRecord(reason)
 
 
 def test_a_broken_file_is_a_bad_record() -> None:

@@ -32,12 +32,18 @@ def test_wrong_entities_are_refused(entity: Entity, reason: str) -> None:
         check_entities([Entity(0, 3, "Cell"), entity], 3)
 
 
-def test_a_value_error_makes_a_bad_record_and_another_error_does_not() -> None:
+def fail() -> Record:
+    """Raise what a damaged disk raises."""
+    raise OSError(5, "disk")
+
+
+def test_what_damaged_data_makes_a_library_raise_makes_a_bad_record() -> None:
     assert or_bad_record(lambda: Record(str(int("7")), "", {})) == Record("7", "", {})
     bad = or_bad_record(lambda: Record(str(int("x")), "", {}))
     assert bad == BadRecord("invalid literal for int() with base 10: 'x'")
-    with pytest.raises(KeyError):
-        or_bad_record(lambda: Record({}["x"], "", {}))  # type: ignore[index]
+    assert or_bad_record(lambda: Record({}["x"], "", {})) == BadRecord("KeyError: 'x'")  # type: ignore[index]
+    with pytest.raises(OSError, match="disk"):
+        or_bad_record(fail)
 
 
 def test_a_long_value_is_shortened() -> None:
