@@ -45,7 +45,7 @@ def read_bioc_xml(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
         if isinstance(document, BadRecord):
             yield document
         else:
-            yield or_bad_record(lambda: _parse_document(_load_xml(document, options), options))  # noqa: B023
+            yield or_bad_record(partial(_parse_xml, document, options))
 
 
 def read_bioc_json(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -57,7 +57,7 @@ def read_bioc_json(file: BufferedIOBase, options: ReadOptions) -> Iterator[Recor
         if isinstance(document, BadRecord):
             yield document
         else:
-            yield or_bad_record(lambda: _parse_document(json.loads(decode_utf8(document)), options))  # noqa: B023
+            yield or_bad_record(partial(_parse_json, document, options))
 
 
 def write_bioc_xml(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
@@ -84,6 +84,16 @@ def write_bioc_json(file: BufferedIOBase, records: Iterable[Record], tokenizer: 
         document = biocjson.dumps(_make_document(record, str), ensure_ascii=False)
         file.write(f"{',' if number else ''}\n{document}".encode())
     file.write(f"\n]{tail}\n".encode())
+
+
+def _parse_xml(document: XmlDocument, options: ReadOptions) -> Record:
+    """The record of a document in XML; ValueError if it has none."""
+    return _parse_document(_load_xml(document, options), options)
+
+
+def _parse_json(document: bytes, options: ReadOptions) -> Record:
+    """The record of a document in JSON; ValueError if it has none."""
+    return _parse_document(json.loads(decode_utf8(document)), options)
 
 
 def _load_xml(document: XmlDocument, options: ReadOptions) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def read_docbin(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record |
     vocab = Vocab()
     try:
         packed = _unpack(file, vocab)
-    except DAMAGE as err:
+    except (ValueError, *DAMAGE) as err:
         yield BadRecord(f"not a DocBin: {explain_damage(err)}")
         return
     for number in range(len(packed.ends)):

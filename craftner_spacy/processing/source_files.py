@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from ..data.file_kinds import check_input, other_kind
 from ..data.formats import Format, get_format, has_suffix, stem_of
-from ..data.jsonl import RESERVED
+from ..data.structure import RESERVED
 
 LOCK_NAME = "craftner_spacy.lock"
 """The name of the lock in the working folder of a run: by it such a folder is known. See `workdir`."""
