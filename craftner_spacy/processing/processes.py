@@ -58,8 +58,9 @@ def annotate_in_processes(
     sent: deque[tuple[Batch, Future[BatchEntities]]] = deque()
     n_received = 0
     # Written without a lock, which a process that is killed would keep: it is only for showing.
-    n_found = multiprocessing.RawValue("d", 0.0)
-    is_stopped, stop = multiprocessing.Pipe(duplex=False)
+    context = multiprocessing.get_context()
+    n_found = context.RawValue("d", 0.0)
+    is_stopped, stop = context.Pipe(duplex=False)
 
     def receive() -> Batch:
         """The batch that was sent first, with its entities."""
@@ -67,13 +68,12 @@ def annotate_in_processes(
         (number, batch), future = sent.popleft()
         while not wait([future], timeout=POLL_SECONDS).done:
             show(n_found.value)
+        entities = future.result()
         n_received += 1
-        return number, add_entities(batch, future.result())
+        return number, add_entities(batch, entities)
 
-    with _start_data(nlp) as data:
-        pool = ProcessPoolExecutor(
-            n_process, initializer=_begin_process, initargs=(data, is_stopped, n_found)
-        )
+    with _start_data(nlp, context.get_start_method()) as data:
+        pool = ProcessPoolExecutor(n_process, context, _begin_process, (data, is_stopped, n_found))
         is_done = False
         try:
             for number, batch in batches:
@@ -86,7 +86,8 @@ def annotate_in_processes(
                 yield receive()
             is_done = True
         except BrokenProcessPool as err:
-            raise ChildProcessError(_why_it_ended(n_process, n_received)) from err
+            is_forked = context.get_start_method() == "fork"
+            raise ChildProcessError(_why_it_ended(n_process, is_forked or n_received > 0)) from err
         finally:
             if not is_done:
                 # They would finish the batches that they have, which nobody waits for.
@@ -94,11 +95,11 @@ def annotate_in_processes(
             pool.shutdown(cancel_futures=True)
 
 
-def _why_it_ended(n_process: int, n_received: int) -> str:
+def _why_it_ended(n_process: int, was_ready: bool) -> str:
     """What may have ended a process."""
     less = "fewer processes or a lower batch_tokens need less"
     killed = f"was killed, as the system does when memory runs out: {less}"
-    if n_received or multiprocessing.get_start_method() == "fork":
+    if was_ready:
         return f"a process of n_process = {n_process} {killed}"
     return (
         f"a process of n_process = {n_process} ended before it was ready. Processes that are not forked run "
@@ -107,13 +108,13 @@ def _why_it_ended(n_process: int, n_received: int) -> str:
 
 
 @contextmanager
-def _start_data(nlp: Language) -> Iterator[Language | Path]:
+def _start_data(nlp: Language, start_method: str) -> Iterator[Language | Path]:
     """What a process is started with: the pipeline where it is forked; else a private file that holds it.
 
     Other processes read their start data from a pipe. If one dies before it has read what the pipe does not
     hold, multiprocessing waits for it forever.
     """
-    if multiprocessing.get_start_method() == "fork":
+    if start_method == "fork":
         yield nlp
         return
     with TemporaryDirectory(prefix="craftner_spacy-") as folder:

@@ -117,7 +117,8 @@ def _session_folder() -> Iterator[str]:
     base = tempfile.gettempdir() if len(tempfile.gettempdir()) < MAX_BASE else "/tmp"
     folder = tempfile.mkdtemp(prefix="ray-", dir=base)
     try:
-        yield folder
+        # Ray lets everybody read and write the folder that it is given, but nobody gets there.
+        yield os.path.join(folder, "s")
     finally:
         end = time.monotonic() + REMOVAL_SECONDS
         # Ray's last processes may still write their logs.

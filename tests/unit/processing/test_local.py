@@ -11,7 +11,9 @@ from spacy.tokens import Doc
 from tiny_records import read_lines, sentence, write_lines
 
 from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.data.records import Record
 from craftner_spacy.processing.annotate import annotate
+from craftner_spacy.processing.local import Progress
 from craftner_spacy.processing.settings import BATCH_RECORDS
 from craftner_spacy.types import Entity
 
@@ -85,3 +87,33 @@ def test_the_pipeline_gets_whole_batches(
     monkeypatch.setattr(CraftNER, "predict", counted)
     annotate(source, tmp_path / "out.jsonl", nlp)
     assert sizes == [BATCH_RECORDS, BATCH_RECORDS, 3]
+
+
+def test_the_bar_moves_within_a_batch_and_never_back(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(total=10, show=True)
+    progress.bar.mininterval = 0
+    progress.skip(2)
+    progress.move_within(4, 0.3)
+    assert progress.bar.n == 3.2
+    progress.move_within(4, 0.2)
+    assert progress.bar.n == 3.2
+    progress.move_within(4, 1)
+    for number in range(4):
+        progress.count(Record(str(number), "a mouse", {}))
+    assert (progress.bar.n, type(progress.bar.n)) == (6, int)
+    progress.bar.close()
+    assert "3.2/10" in capsys.readouterr().err
+    assert (progress.stats.records, progress.stats.words) == (4, 8)
+
+
+def test_annotate_shows_the_bar_while_it_is_in_a_batch(
+    tmp_path: Path, pipeline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = spacy.load(pipeline)
+    nlp.get_pipe("craft_ner").model.attrs["batch_tokens"] = 20
+    source = write_lines(tmp_path / "in.jsonl", ({"id": n, "text": sentence(n)} for n in range(10)))
+    positions: list[float] = []
+    monkeypatch.setattr(Progress, "move_to", lambda self, n: positions.append(n))
+    annotate(source, tmp_path / "out.jsonl", nlp, progress=True)
+    assert 0 < min(positions) < 5
+    assert positions[-1] == 10

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -12,20 +13,23 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from proc_files import find_processes, listening_addresses
+from proc_files import find_processes, listening_addresses, read_if_there
 from tiny_records import sentence, write_lines
 
 import craftner_spacy
 from craftner_spacy.data.records import Record
 from craftner_spacy.pipelines import describe_model
 from craftner_spacy.processing import ray as ray_engine
+from craftner_spacy.processing import ray_cluster
 from craftner_spacy.processing.annotate import annotate
 from craftner_spacy.processing.ray import load_in_worker, make_annotator
 from craftner_spacy.processing.ray_cluster import cluster, run_on_worker
 from craftner_spacy.processing.settings import BATCH_RECORDS, Workers
+from craftner_spacy.processing.source_files import LOCK_NAME
 
 N_SHARDS = 24
 N_RECORDS = (N_SHARDS - 1) * BATCH_RECORDS + 3
@@ -57,10 +61,25 @@ def on_one_machine(pipeline: Path, source: Path, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def running_ray() -> Iterator[None]:
-    """One Ray for all tests, which `annotate` finds in this process: starting it takes seconds."""
-    with cluster(Workers(workers=2)):
-        yield
+def running_ray() -> Iterator[Path]:
+    """One Ray for all tests, which `annotate` finds in this process: starting it takes seconds.
+
+    It runs without a home that can be written to. Its session folder is given, and has to be gone in the end.
+    """
+    folders: list[str] = []
+
+    def make_folder(*args: Any, **kwargs: Any) -> str:
+        folders.append(mkdtemp(*args, **kwargs))
+        return folders[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", "/dev/null")
+        patch.setattr(ray_cluster.tempfile, "mkdtemp", make_folder)
+        with cluster(Workers(workers=2)):
+            patch.undo()
+            yield Path(folders[0])
+    assert not os.path.exists(folders[0])
+    assert ray_cluster.TOKEN not in os.environ.values()
 
 
 def wait_until(what: str, condition: Callable[[], Any]) -> None:
@@ -111,7 +130,7 @@ def killed(pipeline: Path, source: Path, tmp_path_factory: pytest.TempPathFactor
 
 def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
     killed: Path,
-    running_ray: None,
+    running_ray: Path,
     pipeline: Path,
     source: Path,
     on_one_machine: bytes,
@@ -144,7 +163,7 @@ def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
 
 
 def test_a_run_of_another_engine_or_setting_is_not_continued(
-    killed: Path, running_ray: None, pipeline: Path, source: Path
+    killed: Path, running_ray: Path, pipeline: Path, source: Path
 ) -> None:
     again = partial(annotate, source, killed, shard_characters=1)
     with pytest.raises(ValueError, match=r"settings\.engine: 'ray' then, 'local' now"):
@@ -155,7 +174,21 @@ def test_a_run_of_another_engine_or_setting_is_not_continued(
         again(str(pipeline), engine="ray", threshold=0.7)
 
 
-def test_a_function_runs_where_a_worker_would_and_its_errors_are_short(running_ray: None) -> None:
+def test_nobody_else_can_enter_the_cluster_or_see_its_session(running_ray: Path) -> None:
+    assert stat.S_IMODE(running_ray.stat().st_mode) == 0o700
+    [server] = [
+        process
+        for process in find_processes(b"gcs_server")
+        if str(running_ray).encode() in Path(f"/proc/{process}/cmdline").read_bytes()
+    ]
+    environment = Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
+    assert {b"RAY_AUTH_MODE=token", f"RAY_AUTH_TOKEN={ray_cluster.TOKEN}".encode()} <= set(environment)
+    files = [path for path in running_ray.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if ray_cluster.TOKEN.encode() in read_if_there(path)]
+
+
+def test_a_function_runs_where_a_worker_would_and_its_errors_are_short(running_ray: Path) -> None:
     assert run_on_worker(Workers(), os.getpid) != os.getpid()
     assert run_on_worker(Workers(), partial(find_spec, "craftner_spacy")).origin == craftner_spacy.__file__
     with pytest.raises(
@@ -176,7 +209,7 @@ def test_a_function_runs_where_a_worker_would_and_its_errors_are_short(running_r
 def test_a_bad_id_is_an_error_before_any_record_is_annotated(
     rows: list[Any],
     reason: str,
-    running_ray: None,
+    running_ray: Path,
     pipeline: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -189,11 +222,12 @@ def test_a_bad_id_is_an_error_before_any_record_is_annotated(
 
 
 def test_files_without_a_manifest_are_not_continued(
-    running_ray: None, pipeline: Path, tmp_path: Path
+    running_ray: Path, pipeline: Path, tmp_path: Path
 ) -> None:
     records = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse"}])
     leftover = tmp_path / "out.jsonl.work" / "input"
     leftover.mkdir(parents=True)
+    (leftover.parent / LOCK_NAME).touch()
     (leftover / "000000000000.jsonl").write_text('{"id": "old", "text": "yeast"}\n', encoding="utf8")
     annotate(records, tmp_path / "out.jsonl", str(pipeline), engine="ray", workers=1)
     [row] = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf8").splitlines()]
