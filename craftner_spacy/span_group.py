@@ -5,8 +5,8 @@ spans, ``labels``, ``scores`` (each in [0, 1]) and ``offsets`` (start and end in
 found them; they may differ from the span's); ``unplaced`` lists the entities that have no place on the
 tokens, each as ``{"start", "end", "label", "score"}``. Where concepts are known (see `linking.craft_linker`),
 there is also ``concepts``: for each span, in their order, the candidates for its concept, the best one first,
-each with at least ``{"id", "name", "score"}``; an unplaced entity has its own under that name. All values are plain
-lists, dicts, numbers and strings, so that a Doc with the group can be saved by `Doc.to_bytes` and in a
+each with at least ``{"id", "name", "score"}``; an unplaced entity has its own under that name. All values are
+plain lists, dicts, numbers and strings, so that a Doc with the group can be saved by `Doc.to_bytes` and in a
 `DocBin`.
 
 The attrs are what is read. Other components may merge or split tokens, after which spans of a group are wrong
