@@ -8,6 +8,7 @@ import typer
 from . import __version__
 from .commands.annotate import annotate_command
 from .commands.errors import OneLineErrors
+from .commands.find import find_command
 from .commands.info import info_command
 from .commands.kb import app as kb_app
 from .commands.labels import labels_command
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
+    "find": find_command,
     "annotate": annotate_command,
     "report": report_command,
     "labels": labels_command,

@@ -33,7 +33,7 @@ from .settings import (
     check_threshold,
 )
 from .sources import find_local_folder
-from .span_group import SPANS_KEY, write_span_group
+from .span_group import SPANS_KEY, set_score_extension, write_span_group
 from .splitting import split_tokens
 from .tags import TagScheme, gold_tags
 from .types import Entity, Floats, Ints
@@ -84,6 +84,7 @@ class CraftNER(WithSettings, TrainablePipe):
         scorer (Callable): the scoring method.
         RAISES: ValueError for a setting that is not allowed.
         """
+        set_score_extension()
         self.vocab = nlp.vocab
         self.model = model
         self.name = name

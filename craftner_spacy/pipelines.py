@@ -1,6 +1,7 @@
 """Pipelines with a `craft_ner`: loading one by name, its component, and what decides its entities."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,33 @@ SETTINGS = {"threshold": "threshold", "batch_tokens": "batch_tokens", "precision
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
 
 
-def load_pipeline(model: str | Language, **settings: Any) -> Language:
+def load_pipeline(
+    model: str | Language, *, label_map: Mapping[str, str] | None = None, **settings: Any
+) -> Language:
     """The pipeline of that name, or a blank one with a `craft_ner` of that model.
 
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
         a loaded pipeline is checked and returned.
+    label_map (Mapping[str, str] | None): other names for labels; None: as the pipeline has it.
     settings: some of `SETTINGS`; None: as the pipeline has it.
     RAISES: ValueError if it has no `craft_ner` with a span group, or if the settings come with a loaded
         pipeline; what `spacy.load` and `sources.find_folder` raise.
     """
     chosen = {SETTINGS[name]: value for name, value in settings.items() if value is not None}
     if isinstance(model, Language):
-        if chosen:
-            raise ValueError(f"{', '.join(SETTINGS)} of a loaded pipeline are set on its component")
+        if chosen or label_map is not None:
+            raise ValueError(
+                f"{', '.join(SETTINGS)}, label_map of a loaded pipeline are set on its component"
+            )
         get_component(model)
         return model
+    nlp = _load(model, chosen)
+    if label_map is not None:
+        get_component(nlp).label_map = dict(label_map)
+    return nlp
+
+
+def _load(model: str, chosen: Mapping[str, Any]) -> Language:
     if is_package(model) or (Path(model) / "meta.json").is_file():
         nlp = spacy.load(model)
         name = get_component(nlp).name
@@ -65,6 +78,9 @@ def describe_model(nlp: Language) -> dict[str, Any]:
     component = get_component(nlp)
     shim = get_shim(component.model)
     digest = hashlib.sha256(nlp.config.to_str().encode())
+    changed = component.cfg_to_bytes()
+    if changed != b"{}":
+        digest.update(changed)
     # Loads the weights, if need be.
     digest.update(repr(component.scheme.tags).encode())
     # A precision that is not possible here is an error now, not at the first document.

@@ -76,6 +76,32 @@ def read_span_group(doc: Doc, key: str = SPANS_KEY) -> list[Entity]:
     return sorted(entities, key=lambda e: e[:3])
 
 
+def set_score_extension() -> None:
+    """Give spans ``span._.score``, which is `entity_score`, unless they have an attribute of that name."""
+    if not Span.has_extension("score"):
+        Span.set_extension("score", getter=entity_score)
+
+
+def entity_score(span: Span) -> float | None:
+    """The score of an entity, as `write_span_group` wrote it to a group of the span's Doc.
+
+    span (Span): of `doc.ents` or of the group.
+    RETURNS: its score; None if no group has an entity of this label there.
+    """
+    place = (span.start_char, span.end_char, span.label_)
+    for group in span.doc.spans.values():
+        labels, scores = group.attrs.get("labels", []), group.attrs.get("scores", [])
+        for label, (start, end), score in zip(labels, group.attrs.get("offsets", []), scores, strict=False):
+            if (start, end, label) == place:
+                return score
+        # The span of an entity that does not fit the tokens has other characters.
+        for i, score in enumerate(scores[: len(group)] if labels else []):
+            other = _span(group, i)
+            if other is not None and (other.start_char, other.end_char, other.label_) == place:
+                return score
+    return None
+
+
 def _entities(group: SpanGroup) -> list[Entity]:
     """The entities of a group that have a place on the tokens, or had one before tokens were merged."""
     spans = [_span(group, i) for i in range(len(group))]

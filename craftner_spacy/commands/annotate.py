@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from .options import GpuId, InputFormat, Model, OutputFormat, existing, use_gpu
+from .options import (
+    GpuId,
+    InputFormat,
+    LabelMap,
+    Model,
+    OutputFormat,
+    Precision,
+    Threshold,
+    existing,
+    parse_label_map,
+    use_gpu,
+)
 from .stops import clean_stops
 
 
@@ -18,13 +29,10 @@ def annotate_command(
         Path, typer.Option("-o", "--output", help="the file to write; its suffix is its format")
     ],
     model: Model = "small",
-    threshold: Annotated[
-        float | None, typer.Option(help="leave out entities with a lower score; 0 to 1")
-    ] = None,
+    threshold: Threshold = None,
     batch_tokens: Annotated[int | None, typer.Option(help="wordpieces in one forward pass")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="auto, fp32, bf16, or int8 (needs the extra int8)")
-    ] = None,
+    precision: Precision = None,
+    label_map: LabelMap = None,
     n_process: Annotated[int, typer.Option(help="processes; -1: one for each CPU")] = 1,
     limit: Annotated[int | None, typer.Option(help="annotate at most this many records")] = None,
     skip_errors: Annotated[
@@ -64,6 +72,7 @@ def annotate_command(
     """
     if engine == "ray" and gpu_id >= 0:
         raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
+    names = parse_label_map(label_map)
     from ..processing.annotate import annotate
     from ..processing.source_files import describe_left_out
 
@@ -76,6 +85,7 @@ def annotate_command(
             threshold=threshold,
             batch_tokens=batch_tokens,
             precision=precision,
+            label_map=names,
             n_process=n_process,
             limit=limit,
             skip_errors=skip_errors,

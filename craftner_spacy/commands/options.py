@@ -44,6 +44,25 @@ def existing_file(path: Path) -> Path:
     return path
 
 
+def parse_label_map(pairs: list[str] | None) -> dict[str, str] | None:
+    """The names of labels by ``--label-map``; None if it is not given.
+
+    RAISES: ValueError if one is not LABEL=NAME, or a label stands twice.
+
+    >>> parse_label_map(["Gene=CellularComponent"])
+    {'Gene': 'CellularComponent'}
+    """
+    names: dict[str, str] = {}
+    for pair in pairs or ():
+        label, sign, name = pair.partition("=")
+        if not (label and sign and name) or label in names:
+            raise ValueError(
+                f"--label-map {pair!r}: allowed is LABEL=NAME, as in Gene=CellularComponent, once a label"
+            )
+        names[label] = name
+    return names or None
+
+
 def use_gpu(gpu_id: int) -> None:
     """Let spaCy use a GPU; -1: the CPU.
 
@@ -61,3 +80,9 @@ Model = Annotated[
 GpuId = Annotated[int, typer.Option(help="GPU ID or -1 for CPU")]
 InputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")]
 OutputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {WRITABLE}")]
+Threshold = Annotated[float | None, typer.Option(help="leave out entities with a lower score; 0 to 1")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16, or int8 (needs the extra int8)")]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option(help="LABEL=NAME: another name for a label; may be repeated"),
+]

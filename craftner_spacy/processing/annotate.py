@@ -10,7 +10,7 @@ engines.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -64,6 +64,7 @@ def annotate(
     threshold: float | None = None,
     batch_tokens: int | None = None,
     precision: str | None = None,
+    label_map: Mapping[str, str] | None = None,
     n_process: int = 1,
     limit: int | None = None,
     skip_errors: bool = False,
@@ -88,8 +89,8 @@ def annotate(
     output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
         or a loaded pipeline with a `craft_ner` (not for the engine 'ray', whose workers load it themselves).
-    threshold (float | None), batch_tokens (int | None), precision (str | None): as of `craft_ner` and its
-        model; None: as the pipeline has them. Not allowed for a loaded pipeline.
+    threshold (float | None), batch_tokens (int | None), precision (str | None), label_map (Mapping | None):
+        as of `craft_ner` and its model; None: as the pipeline has them. Not allowed for a loaded pipeline.
     n_process (int): processes that annotate; -1: one for each CPU.
     limit (int | None): the most records to annotate; None: all.
     skip_errors (bool): whether to leave out bad records, and list them in OUTPUT.skipped.jsonl.
@@ -129,7 +130,12 @@ def annotate(
         # Another command may have written it before this one got the lock.
         _check_output(work, fmt, sources, overwrite)
         model = _resolve_model_path(model)
-        model_settings = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
+        model_settings: dict[str, Any] = {
+            "threshold": threshold,
+            "batch_tokens": batch_tokens,
+            "precision": precision,
+            "label_map": label_map,
+        }
         nlp = load_pipeline(model, **model_settings)
         plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars)
         if engine == "local":

@@ -63,10 +63,13 @@ def find_sources(inputs: Sequence[str | Path], input_format: str | None, output:
     input_format (str | None): see `data.formats.FORMATS`; None: of a file, as its suffix tells; of a folder,
         text.
     output (Path | None): the file that is to be written; the list of skipped records beside it is no input.
-    RAISES: FileNotFoundError if an input does not exist or a folder has no such file; ValueError for an
-        unknown format, an input that is no file, or an output that would be an input of the next run; OSError
-        if a folder cannot be read; ImportError if a format needs a library that is not installed.
+    RAISES: FileNotFoundError if an input does not exist or a folder has no such file; ValueError for no
+        input, an unknown format, an input that is no file, or an output that would be an input of the next
+        run; OSError if a folder cannot be read; ImportError if a format needs a library that is not
+        installed.
     """
+    if not inputs or "" in inputs:
+        raise ValueError(f"inputs = {list(inputs)!r}: allowed are files and folders, at least one")
     found = Found([], [])
     for path in map(Path, inputs):
         if path.is_dir():

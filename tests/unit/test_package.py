@@ -70,7 +70,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "component": (
         ("algorithms", "inference", "linking"),
-        ("shim", "model", "craft_ner", "factory pipelines"),
+        ("shim", "model", "craft_ner", "factory pipelines", "finding"),
     ),
     "data": (
         ("algorithms", "linking"),
@@ -108,7 +108,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("algorithms", "inference", "component", "data", "linking", "processing"),
         (
             "commands.errors commands.options commands.stops commands.tables",
-            "commands.annotate commands.info commands.kb commands.labels commands.report",
+            "commands.annotate commands.find commands.info commands.kb commands.labels commands.report",
             "__main__",
         ),
     ),

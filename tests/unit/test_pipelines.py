@@ -105,3 +105,13 @@ def test_the_digest_depends_on_weights_config_and_tags(tiny_model: Path, tmp_pat
     for seed, labels in ((1, ("O", "B-Cell")), (2, ("O", "B-Cell")), (2, ("O", "B-Gene"))):
         digests.add(digest(make_nlp(make_tiny_model(tmp_path / "model", seed=seed, labels=labels))))
     assert len(digests) == 3
+
+
+def test_labels_get_names_in_any_pipeline_and_change_the_digest(pipeline: Path, tiny_model: Path) -> None:
+    for model in (pipeline, tiny_model):
+        nlp = load_pipeline(str(model), label_map={"Gene": "Part"})
+        assert get_component(nlp).label_map == {"Gene": "Part"}
+        assert digest(nlp) != digest(load_pipeline(str(model)))
+        assert digest(nlp) == digest(load_pipeline(str(model), label_map={"Gene": "Part"}))
+    with pytest.raises(ValueError, match="label_map of a loaded pipeline are set on its component"):
+        load_pipeline(nlp, label_map={})

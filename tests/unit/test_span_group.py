@@ -5,7 +5,14 @@ import pytest
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
-from craftner_spacy.span_group import SCORE_DIGITS, SPANS_KEY, read_span_group, write_span_group
+from craftner_spacy.span_group import (
+    SCORE_DIGITS,
+    SPANS_KEY,
+    entity_score,
+    read_span_group,
+    set_score_extension,
+    write_span_group,
+)
 from craftner_spacy.types import Entity, LinkedConcept
 
 
@@ -87,6 +94,50 @@ def test_without_the_group_the_entities_of_the_doc_are_read(doc: Doc) -> None:
 def test_a_group_of_another_component_has_no_scores(doc: Doc) -> None:
     doc.spans["theirs"] = [Span(doc, 0, 2, label="Line"), Span(doc, 0, 1, label="Protein")]
     assert read_span_group(doc, "theirs") == [Entity(0, 7, "Protein"), Entity(0, 12, "Line")]
+
+
+# The score of a span
+
+
+def test_spans_and_entities_have_their_score(doc: Doc) -> None:
+    set_score_extension()
+    write_span_group(doc, "bio", spans(doc), PLACED, UNPLACED)
+    doc.ents = [*spans(doc), Span(doc, 2, 3, label="Word")]
+    assert [ent._.score for ent in doc.ents] == [0.75, None, 0.5]
+    assert [span._.score for span in doc.spans["bio"]] == [0.75, 0.5]
+    assert Span(doc, 1, 2, label="Cell")._.score is None
+
+
+def test_a_span_of_more_characters_than_its_entity_has_its_score(doc: Doc) -> None:
+    write_span_group(doc, "bio", [Span(doc, 0, 1, label="Protein")], UNPLACED, [])
+    assert entity_score(Span(doc, 0, 1, label="Protein")) == 0.9
+
+
+def test_scores_are_kept_when_tokens_are_merged_and_in_bytes(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED)
+    doc.ents = spans(doc)
+    again = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    assert [entity_score(ent) for ent in again.ents] == [0.75, 0.5]
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:1])
+        retokenizer.merge(doc[2:4], {"ENT_TYPE": "Taxon"})
+    assert entity_score(doc.ents[0]) == 0.75
+
+
+def test_a_group_of_another_component_gives_no_score(doc: Doc) -> None:
+    doc.spans["sc"] = SpanGroup(doc, name="sc", spans=spans(doc), attrs={"scores": [0.1, 0.2]})
+    assert entity_score(spans(doc)[0]) is None
+
+
+def test_an_attribute_of_that_name_that_is_there_stays() -> None:
+    set_score_extension()
+    _, _, before, _ = Span.remove_extension("score")
+    try:
+        Span.set_extension("score", default="mine")
+        set_score_extension()
+        assert Span.get_extension("score")[0] == "mine"
+    finally:
+        Span.set_extension("score", getter=before, force=True)
 
 
 # Other components behind ours

@@ -126,3 +126,17 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path, nlp: Language) -> N
     assert peak(8 * BATCH_RECORDS, shard_characters=1) < peak(2 * BATCH_RECORDS, shard_characters=1) + 500_000
     # Nor with the size of a shard: here all records are in one.
     assert peak(8 * BATCH_RECORDS) < peak(2 * BATCH_RECORDS) + 500_000
+
+
+def test_no_inputs_are_an_error_that_says_what_is_allowed(tmp_path: Path) -> None:
+    for inputs in ([], "", [""]):
+        with pytest.raises(ValueError, match=r"inputs = \[.*\]: allowed are files and folders, at least one"):
+            annotate(inputs, tmp_path / "out.jsonl")  # type: ignore[arg-type]
+
+
+def test_labels_get_names(tmp_path: Path, trained_pipeline: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", [{"id": "1", "text": "The kinase in mouse brain ."}])
+    out = tmp_path / "out.jsonl"
+    annotate(tmp_path / "in.jsonl", out, str(trained_pipeline), label_map={"Taxon": "Species"})
+    [row] = read_lines(out)
+    assert [entity["label"] for entity in row["entities"]] == ["Protein", "Species"]

@@ -1,0 +1,77 @@
+"""The command ``find``."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import GpuId, LabelMap, Model, Precision, Threshold, parse_label_map, use_gpu
+
+if TYPE_CHECKING:
+    from ..finding import FoundEntity
+
+BATCH_TEXTS = 64
+"""Texts that are read from standard input before their entities are printed."""
+
+
+def find_command(
+    texts: Annotated[
+        list[str], typer.Argument(help="texts; - for the lines of standard input", metavar="TEXT...")
+    ],
+    model: Model = "small",
+    threshold: Threshold = None,
+    precision: Precision = None,
+    label_map: LabelMap = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="print a line of JSON for each text")
+    ] = False,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Find the entities of texts, and print them.
+
+    A line for each entity: its words, label, score, start and end in characters, with tabs between them; an
+    empty line between two texts.
+
+    RAISES: what `finding.find` raises.
+    """
+    names = parse_label_map(label_map)
+    from ..finding import find
+
+    use_gpu(gpu_id)
+    stream = _texts(texts)
+    is_first = True
+    while batch := list(islice(stream, BATCH_TEXTS)):
+        found = find(batch, model, threshold=threshold, precision=precision, label_map=names)
+        for text, entities in zip(batch, found, strict=True):
+            if json_lines:
+                typer.echo(_json_line(text, entities))
+            else:
+                typer.echo(("" if is_first else "\n") + _rows(entities), nl=False)
+            is_first = False
+
+
+def _texts(arguments: list[str]) -> Iterator[str]:
+    for text in arguments:
+        if text == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin)
+        else:
+            yield text
+
+
+def _json_line(text: str, entities: "list[FoundEntity]") -> str:
+    rows = []
+    for e in entities:
+        row = {"start": e.start, "end": e.end, "label": e.label, "score": e.score, "text": e.text}
+        rows.append(row if e.concept is None else {**row, "concept": e.concept})
+    return json.dumps({"text": text, "entities": rows}, ensure_ascii=False)
+
+
+def _rows(entities: "list[FoundEntity]") -> str:
+    rows = []
+    for e in entities:
+        score = "" if e.score is None else f"{e.score:.3f}"
+        rows.append(f"{' '.join(e.text.split())}\t{e.label}\t{score}\t{e.start}\t{e.end}\n")
+    return "".join(rows)

@@ -1,0 +1,56 @@
+"""The command find, as a user types it."""
+
+import json
+from pathlib import Path
+
+from tiny_pipelines import GOLD, TEXTS
+from typer.testing import CliRunner, Result
+
+from craftner_spacy.__main__ import app
+
+
+def run(model: Path, *words: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["find", *words, "--model", str(model)], input=stdin)
+
+
+def test_entities_are_lines_with_tabs(trained_pipeline: Path) -> None:
+    done = run(trained_pipeline, TEXTS[0], TEXTS[3], TEXTS[1])
+    assert done.exit_code == 0, done.output
+    # The second text has no entity.
+    first, second = done.stdout.split("\n\n\n")
+    rows = [line.split("\t") for line in first.splitlines()]
+    assert [(row[0], row[1], row[3], row[4]) for row in rows] == [
+        ("kinase", "Protein", "4", "10"),
+        ("mouse", "Taxon", "14", "19"),
+    ]
+    assert all(0.5 < float(row[2]) <= 1 for row in rows)
+    assert second.startswith("mouse\tTaxon\t")
+
+
+def test_lines_of_standard_input_become_lines_of_json(trained_pipeline: Path) -> None:
+    done = run(trained_pipeline, "-", "--json-lines", stdin="\n".join([*TEXTS, "", "α mouse"]) + "\n")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["text"] for row in rows] == [*TEXTS, "", "α mouse"]
+    found = [[(entity["text"], entity["label"]) for entity in row["entities"]] for row in rows]
+    assert found[: len(GOLD)] == GOLD
+    for row in rows:
+        for entity in row["entities"]:
+            assert row["text"][entity["start"] : entity["end"]] == entity["text"]
+    assert "α mouse" in done.stdout
+
+
+def test_more_lines_than_a_batch_are_printed_in_order(trained_pipeline: Path) -> None:
+    lines = [f"{number} mouse" for number in range(130)]
+    done = run(trained_pipeline, "-", "--json-lines", stdin="\r\n".join(lines))
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == lines
+
+
+def test_labels_get_names(trained_pipeline: Path) -> None:
+    done = run(trained_pipeline, TEXTS[0], "--label-map", "Taxon=Species", "--label-map", "Protein=A=B")
+    assert done.exit_code == 1
+    assert "'A=B' is no label" in done.stderr
+    done = run(trained_pipeline, TEXTS[0], "--label-map", "Taxon=Species")
+    assert "mouse\tSpecies\t" in done.stdout
+    for wrong in ("Taxon", "=Species", "Taxon="):
+        refused = run(trained_pipeline, TEXTS[0], "--label-map", wrong)
+        assert refused.stderr.startswith(f"Error: --label-map {wrong!r}: allowed is LABEL=NAME")
