@@ -13,6 +13,7 @@ def report_command(
         Path, typer.Argument(help="an annotated file", metavar="ANNOTATED", callback=existing_file)
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="the page to write")] = Path("report.html"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the page if it exists")] = False,
     texts: Annotated[int, typer.Option(min=0, help="number of texts that are shown")] = 20,
     input_format: InputFormat = None,
 ) -> None:
@@ -22,5 +23,11 @@ def report_command(
     """
     from ..data.report import report
 
-    stats = report(annotated, output, input_format=input_format, texts=texts)
+    stats = report(annotated, output, input_format=input_format, texts=texts, overwrite=overwrite)
     typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
+    if stats.bad_records:
+        typer.echo(
+            f"{stats.bad_records:,} records could not be read, the first is {stats.first_problem}", err=True
+        )
+    if stats.bad_scores:
+        typer.echo(f"{stats.bad_scores:,} scores are no finite numbers", err=True)

@@ -1,5 +1,6 @@
 """An annotated file as one HTML page: counts, frequent entities, scores, and the texts with entities."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..labels import DISPLACY_COLORS
 from ..types import Entity
+from .file_kinds import check_input, check_output
 from .formats import get_format, read_file, stem_of
 from .records import BadRecord, ReadOptions, Record
 
@@ -46,6 +48,9 @@ class SetStats(NamedTuple):
     without_entities (int): records that have none.
     labels (list[LabelStats]): sorted from the most to the least frequent.
     shown (list[Record]): the first records.
+    bad_records (int): records that cannot be read; they are in no other count.
+    first_problem (str): the number of the first of them, and what is wrong with it.
+    bad_scores (int): scores that are no finite numbers; their entities count as entities without a score.
     """
 
     records: int
@@ -54,6 +59,9 @@ class SetStats(NamedTuple):
     without_entities: int
     labels: list[LabelStats]
     shown: list[Record]
+    bad_records: int = 0
+    first_problem: str = ""
+    bad_scores: int = 0
 
 
 class _LabelCounts:
@@ -65,13 +73,16 @@ class _LabelCounts:
         self._spellings: dict[str, str] = {}
         self._bins = [0] * N_BINS
         self._score_sum = 0.0
+        self.bad_scores = 0
 
     def add(self, mention: str, score: float | None) -> None:
         """Count an entity."""
         key = mention.casefold()
         self._mentions[key] += 1
         self._spellings.setdefault(key, mention)
-        if score is not None:
+        if score is not None and not _is_finite(score):
+            self.bad_scores += 1
+        elif score is not None:
             self._bins[score_bin(score)] += 1
             self._score_sum += score
 
@@ -90,28 +101,42 @@ class _LabelCounts:
 
 
 def report(
-    annotated: str | Path, out: str | Path, *, input_format: str | None = None, texts: int = 20
+    annotated: str | Path,
+    out: str | Path,
+    *,
+    input_format: str | None = None,
+    texts: int = 20,
+    overwrite: bool = False,
 ) -> SetStats:
     """Write the page of an annotated file, which `annotate` or another program wrote.
 
+    Records that cannot be read are counted, on the page, too.
+
     annotated (str | Path): the file.
-    out (str | Path): the page to write; one that exists is replaced.
+    out (str | Path): the page to write.
     input_format (str | None): of the file, see `formats.FORMATS`; None: as its suffix tells.
     texts (int): how many texts to show: the first ones.
+    overwrite (bool): whether to replace the page if it exists.
     RETURNS (SetStats): the counts on the page.
-    RAISES: ValueError for an unknown format or a record that cannot be read; OSError if a file cannot be read
-        or written; ImportError if the format needs a library that is not installed.
+    RAISES: ValueError for an unknown format, a file of which no record can be read, or an input or output
+        that is no place for a file; FileExistsError if the page exists, unless `overwrite`; OSError if a file
+        cannot be read or written; ImportError if the format needs a library that is not installed.
     """
-    path = Path(annotated)
-    stats = set_stats(_read_records(path, input_format), texts)
-    Path(out).write_text(page(stats, path.name), encoding="utf8")
+    path, page_path = Path(annotated), Path(out)
+    check_input(path)
+    check_output(page_path, [path], overwrite)
+    fmt = get_format(path, input_format, "--input-format")
+    stats = set_stats(read_file(path, fmt, ReadOptions(stem_of(path))), texts)
+    if stats.bad_records and not stats.records:
+        raise ValueError(f"{path}, {stats.first_problem}")
+    page_path.write_text(page(stats, path.name), encoding="utf8")
     return stats
 
 
-def set_stats(records: Iterable[Record], n_shown: int, n_frequent: int = 10) -> SetStats:
+def set_stats(records: Iterable[Record | BadRecord], n_shown: int, n_frequent: int = 10) -> SetStats:
     """Count a set of records.
 
-    records (Iterable[Record]): the set.
+    records (Iterable[Record | BadRecord]): the set, with those that cannot be read.
     n_shown (int): how many of the first records to keep.
     n_frequent (int): the most frequent entities to list for each label.
 
@@ -122,8 +147,13 @@ def set_stats(records: Iterable[Record], n_shown: int, n_frequent: int = 10) -> 
     """
     counts: dict[str, _LabelCounts] = {}
     shown: list[Record] = []
-    n_records = n_words = n_without = 0
-    for record in records:
+    n_records = n_words = n_without = n_bad = 0
+    first_problem = ""
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, BadRecord):
+            n_bad += 1
+            first_problem = first_problem or f"record {number}: {record.reason}"
+            continue
         n_records += 1
         n_words += len(record.text.split())
         n_without += not record.entities
@@ -134,7 +164,17 @@ def set_stats(records: Iterable[Record], n_shown: int, n_frequent: int = 10) -> 
             counts.setdefault(entity.label, _LabelCounts()).add(mention, entity.score)
     labels = [of_label.stats(label, n_frequent) for label, of_label in counts.items()]
     labels.sort(key=lambda row: (-row.mentions, row.label))
-    return SetStats(n_records, n_words, sum(row.mentions for row in labels), n_without, labels, shown)
+    return SetStats(
+        records=n_records,
+        words=n_words,
+        entities=sum(row.mentions for row in labels),
+        without_entities=n_without,
+        labels=labels,
+        shown=shown,
+        bad_records=n_bad,
+        first_problem=first_problem,
+        bad_scores=sum(of_label.bad_scores for of_label in counts.values()),
+    )
 
 
 def page(stats: SetStats, title: str) -> str:
@@ -203,10 +243,9 @@ def score_bin(score: float) -> int:
     return min(N_BINS - 1, max(0, int(score * N_BINS)))
 
 
-def _read_records(path: Path, input_format: str | None) -> Iterator[Record]:
-    """The records of a file; ValueError for one that cannot be read."""
-    fmt = get_format(path, input_format, "--input-format")
-    for number, record in enumerate(read_file(path, fmt, ReadOptions(stem_of(path))), start=1):
-        if isinstance(record, BadRecord):
-            raise ValueError(f"{path}, record {number}: {record.reason}")
-        yield record
+def _is_finite(score: float) -> bool:
+    """Whether a score is a number that can be counted: no NaN, no infinity, no whole number beyond floats."""
+    try:
+        return math.isfinite(score)
+    except OverflowError:
+        return False

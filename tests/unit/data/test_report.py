@@ -8,7 +8,7 @@ import pytest
 from format_files import MAKE_DOC
 
 from craftner_spacy.data.formats import get_format, write_file
-from craftner_spacy.data.records import Record
+from craftner_spacy.data.records import BadRecord, Record
 from craftner_spacy.data.report import FAINTEST, page, report, set_stats
 from craftner_spacy.labels import DISPLACY_COLORS
 from craftner_spacy.types import Entity
@@ -133,7 +133,7 @@ def test_a_file_in_any_format_has_a_page(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.xml.gz", "a.spacy"):
         path = tmp_path / name
         write_file(path, get_format(path, None, ""), RECORDS, MAKE_DOC, compress=name.endswith(".gz"))
-        stats = report(path, tmp_path / "page.html", texts=1)
+        stats = report(path, tmp_path / "page.html", texts=1, overwrite=True)
         assert (stats.records, stats.entities) == (3, 4)
         assert f"<h1>{name}</h1>" in (tmp_path / "page.html").read_text(encoding="utf8")
 
@@ -145,6 +145,50 @@ def test_a_bad_record_is_an_error(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"a.jsonl, record 1: an entity at 0 to 5 is not in the text"):
         report(path, tmp_path / "page.html")
+
+
+def test_records_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    good = '{"id": "1", "text": "mouse", "entities": [{"start": 0, "end": 5, "label": "Taxon", "score": %s}]}'
+    empty = '{"id": "2", "text": "a", "entities": [{"start": 1, "end": 1, "label": "X"}]}'
+    lines = [
+        good % "0.5",
+        "no JSON",
+        empty,
+        good % "NaN",
+        *(good % s for s in ("1e999", "-1e999", "9" * 400)),
+    ]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf8")
+    stats = report(path, tmp_path / "page.html")
+    assert stats.records + stats.bad_records == len(lines)
+    assert stats.entities == stats.records
+    assert stats.first_problem.startswith("record 2: not JSON")
+    [taxon] = stats.labels
+    assert (sum(taxon.bins), taxon.mean) == (1, 0.5)
+    html = (tmp_path / "page.html").read_text(encoding="utf8")
+    assert f"{stats.bad_records} records could not be read" in html
+    assert f"{stats.bad_scores} scores are no numbers" in html
+
+
+def test_scores_that_are_no_numbers_are_counted_and_are_no_scores() -> None:
+    entities = tuple(Entity(0, 5, "Taxon", score) for score in (float("inf"), -float("inf"), 10**400, 0.5))
+    stats = set_stats([Record("1", "mouse", {}, (), entities), BadRecord("odd"), BadRecord("worse")], 1)
+    assert (stats.entities, stats.bad_scores, stats.labels[0].mean) == (4, 3, 0.5)
+    assert (stats.bad_records, stats.first_problem) == (2, "record 2: odd")
+
+
+def test_a_page_replaces_no_file_unless_told_to_and_never_the_input(tmp_path: Path) -> None:
+    path, html = tmp_path / "a.jsonl", tmp_path / "page.html"
+    path.write_text('{"id": "1", "text": "a"}\n', encoding="utf8")
+    html.write_text("mine", encoding="utf8")
+    with pytest.raises(FileExistsError, match=r"page\.html exists already"):
+        report(path, html)
+    assert html.read_text(encoding="utf8") == "mine"
+    assert report(path, html, overwrite=True).records == 1
+    with pytest.raises(ValueError, match=r"a\.jsonl is one of the inputs"):
+        report(path, path, overwrite=True)
+    with pytest.raises(ValueError, match="is a device: inputs are files and folders"):
+        report("/dev/zero", html, input_format="jsonl", overwrite=True)
 
 
 def test_an_empty_set_has_a_page() -> None:
