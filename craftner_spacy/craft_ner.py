@@ -243,7 +243,8 @@ class CraftNER(WithSettings, TrainablePipe):
             )
             warnings.warn(
                 f"{self.name}: {n_unplaced} entities do not fit the tokens in alignment_mode "
-                f"{self.alignment_mode!r} and are not in doc.ents; {where}",
+                f"{self.alignment_mode!r} and are not in doc.ents; {where}. The tokenizer "
+                "craftner_spacy.tokenizer.v1 and alignment_mode = 'split' have tokens for them",
                 stacklevel=3,
             )
         if n_uncovered:

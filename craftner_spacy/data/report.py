@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..labels import DISPLACY_COLORS
+from ..labels import DISPLACY_COLORS, GLOSSARY
 from ..types import Entity
 from .file_kinds import check_input, check_output
 from .formats import get_format, read_file, stem_of
@@ -194,11 +194,24 @@ def page(stats: SetStats, title: str) -> str:
     environment.globals.update(
         segments=segments,
         color_share=color_share,
+        meanings=meanings([row.label for row in stats.labels]),
         n_bins=N_BINS,
         # The page styles the entities of each label by a class with its number.
         numbers={row.label: number for number, row in enumerate(stats.labels)},
     )
     return environment.get_template("report.html").render(title=title, stats=stats)
+
+
+def meanings(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Labels and what CRAFT marks with them, where all labels are of CRAFT; else none.
+
+    labels (Sequence[str]): those of a set of records.
+
+    >>> meanings(["Gene"]), meanings(["Gene", "Disease"])
+    ([('Gene', 'cellular components (Gene Ontology)')], [])
+    """
+    of_craft = {row.name: row.meaning for row in GLOSSARY}
+    return [(label, of_craft[label]) for label in labels] if of_craft.keys() >= set(labels) else []
 
 
 def segments(record: Record) -> Iterator[tuple[str, Entity | None]]:

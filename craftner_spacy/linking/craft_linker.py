@@ -110,7 +110,7 @@ class CraftLinker(Pipe):
         """Take the settings; the knowledge base is opened when the first document comes.
 
         name (str): the component's name in the pipeline.
-        kb (str): bundled, or the path of a file made by `python -m craftner_spacy kb build`.
+        kb (str): bundled, or the path of a file made by `craftner_spacy kb build`.
         spans_key (str): key of the span group in `doc.spans` whose entities are linked too; None: none.
         threshold (float): candidates scored lower are left out; in [0, 1].
         max_candidates (int): candidates kept for an entity, at most.

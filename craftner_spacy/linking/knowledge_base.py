@@ -22,7 +22,7 @@ MAX_IDS = 100
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
 _TABLES = frozenset({"meta", "label", "concept", "name", "name_key", "other_id"})
-_REBUILD = "build it anew with `python -m craftner_spacy kb build`"
+_REBUILD = "build it anew with `craftner_spacy kb build`"
 
 
 class NameMatch(NamedTuple):
@@ -222,7 +222,7 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"kb = {str(path)!r}: there is no such file; allowed are 'bundled' or a file made by "
-            "`python -m craftner_spacy kb build`"
+            "`craftner_spacy kb build`"
         )
     with path.open("rb") as file:
         header = file.read(_HEADER)

@@ -27,7 +27,7 @@ HEADER = ("text", "label", "score", "start", "end")
 
 def main(model: str = "small", spans_key: str = "craft_ner", page: Path = Path("demo.html")) -> None:
     """Print a table of the entities that MODEL finds, with scores and character offsets, and write PAGE."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
     nlp.add_pipe("craft_ner", config={"spans_key": spans_key, "model": {"name": model}})
     texts = [ABSTRACT]
     if os.environ.get("TEXT", "").strip():

@@ -1,5 +1,6 @@
 """The page: it has the counts of the data, and shows data as text, never as HTML."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -200,3 +201,15 @@ def test_an_entity_that_overlaps_another_is_counted_but_not_marked() -> None:
     stats = set_stats([Record("1", "mouse cells Sox9", {}, (), entities)], 1)
     assert stats.entities == 3
     assert len(Page(page(stats, "overlap")).all("mark")) == 2
+
+
+def test_the_legend_says_what_craft_means_by_its_labels(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    for label, is_shown in (("Gene", True), ("Disease", False)):
+        entities = [{"start": 0, "end": 7, "label": label}, {"start": 8, "end": 12, "label": "Gene"}]
+        path.write_text(
+            json.dumps({"id": "1", "text": "nucleus lost", "entities": entities}), encoding="utf8"
+        )
+        report(path, tmp_path / "page.html")
+        html = (tmp_path / "page.html").read_text(encoding="utf8")
+        assert ("<b>Gene</b>: cellular components (Gene Ontology)" in html) is is_shown
