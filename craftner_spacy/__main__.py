@@ -7,6 +7,7 @@ import typer
 
 from . import __version__
 from .commands.annotate import annotate_command
+from .commands.convert import convert_command
 from .commands.errors import OneLineErrors
 from .commands.find import find_command
 from .commands.info import info_command
@@ -26,6 +27,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "find": find_command,
     "annotate": annotate_command,
+    "convert": convert_command,
     "report": report_command,
     "labels": labels_command,
     "info": info_command,

@@ -6,10 +6,14 @@ from typing import Annotated
 import typer
 
 from .options import (
+    Encoding,
+    Fields,
     GpuId,
     InputFormat,
+    KeepNames,
     LabelMap,
     Model,
+    NoText,
     OutputFormat,
     Precision,
     Threshold,
@@ -40,11 +44,15 @@ def annotate_command(
     ] = False,
     input_format: InputFormat = None,
     output_format: OutputFormat = None,
-    text_field: Annotated[str, typer.Option(help="field of the text in JSON Lines and Parquet")] = "text",
-    id_field: Annotated[str, typer.Option(help="field of the id in JSON Lines, Parquet and DocBin")] = "id",
+    text_field: Annotated[str, typer.Option(help="field of the text, where records have fields")] = "text",
+    id_field: Annotated[str, typer.Option(help="field of the id, where records have fields")] = "id",
     make_ids: Annotated[
         bool, typer.Option("--make-ids", help="give records without an id their file's name and number")
     ] = False,
+    encoding: Encoding = None,
+    no_text: NoText = False,
+    keep_names: KeepNames = False,
+    fields: Fields = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")] = False,
     gpu_id: GpuId = -1,
     engine: Annotated[
@@ -94,6 +102,10 @@ def annotate_command(
             text_field=text_field,
             id_field=id_field,
             make_ids=make_ids,
+            encoding=encoding,
+            no_text=no_text,
+            keep_names=keep_names,
+            fields=fields,
             overwrite=overwrite,
             progress=True,
             engine=engine,

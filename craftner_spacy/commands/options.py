@@ -9,9 +9,12 @@ import typer
 
 from ..data.file_kinds import check_input
 
-READABLE = "text, jsonl, parquet, bioc-xml, bioc-json, pubtator, docbin"
+READABLE = (
+    "text, jsonl, csv, tsv, parquet, bioc-xml, bioc-json, pubtator, docbin, brat, medline, jats, jats-tar, "
+    "conll, prodigy"
+)
 """Names of `data.formats.FORMATS`; they stand here for the help, which does not import the formats."""
-WRITABLE = "jsonl, parquet, bioc-xml, bioc-json, pubtator, docbin"
+WRITABLE = "jsonl, csv, tsv, parquet, bioc-xml, bioc-json, pubtator, docbin, brat"
 """Names of the formats that can hold entities."""
 
 
@@ -86,3 +89,10 @@ LabelMap = Annotated[
     list[str] | None,
     typer.Option(help="LABEL=NAME: another name for a label; may be repeated"),
 ]
+Encoding = Annotated[str | None, typer.Option(help="of CSV and TSV, such as cp1252; if not UTF-8 or UTF-16")]
+NoText = Annotated[bool, typer.Option("--no-text", help="leave the texts of the records out of OUT")]
+KeepNames = Annotated[
+    bool,
+    typer.Option("--keep-names", help="let text and id have the names of --text-field and --id-field in OUT"),
+]
+Fields = Annotated[bool, typer.Option("--fields", help="in CSV and TSV: the records' other fields, too")]

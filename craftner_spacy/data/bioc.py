@@ -10,11 +10,13 @@ from typing import Any
 from ..types import Entity
 from .json_documents import split_json
 from .records import (
+    PLAIN,
     BadRecord,
     Passage,
     ReadOptions,
     Record,
     Tokenizer,
+    WriteOptions,
     check_entities,
     decode_utf8,
     import_extra,
@@ -60,7 +62,9 @@ def read_bioc_json(file: BufferedIOBase, options: ReadOptions) -> Iterator[Recor
             yield or_bad_record(partial(_parse_json, document, options))
 
 
-def write_bioc_xml(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+def write_bioc_xml(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
     """Write each record to a document of one collection.
 
     A character that XML cannot hold becomes U+FFFD. Fields that are not text become JSON. An entity belongs
@@ -75,7 +79,9 @@ def write_bioc_xml(file: BufferedIOBase, records: Iterable[Record], tokenizer: T
     writer.close()
 
 
-def write_bioc_json(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+def write_bioc_json(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
     """Write each record to a document of one collection, as `write_bioc_xml` does, with all characters."""
     biocjson = import_extra("bioc.biocjson")
     head, tail = biocjson.dumps(_make_collection()).rsplit("[]", 1)

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from io import BufferedIOBase
 from typing import Any, NamedTuple
@@ -11,21 +11,27 @@ import numpy as np
 import srsly
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, ORTH
+from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, DocBin
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 
 from ..span_group import SPANS_KEY, read_span_group, write_span_group
+from ..splitting import split_tokens
+from .conll import SENTENCE
 from .jsonl import as_json, from_json
 from .limits import MAX_RECORD_BYTES, MAX_VALUES, check_size
 from .message_sizes import check_message
 from .records import (
     DAMAGE,
+    PLAIN,
     BadRecord,
+    Passage,
     ReadOptions,
     Record,
     Tokenizer,
+    WriteOptions,
     check_entities,
     explain_damage,
     or_bad_record,
@@ -75,16 +81,24 @@ def read_docbin(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record |
         yield or_bad_record(partial(_parse_doc, packed, number, vocab, options))
 
 
-def write_docbin(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+def write_docbin(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
     """Write each record to a Doc; all of them are in memory until the end.
 
     An entity's tokens are those that it touches. The span group holds all entities with their scores and
     exact offsets, and `doc.ents` those that do not overlap; `kb_id_` is the id of a concept; id, fields and
     passages are user data. A field with a number that takes more than 64 bits becomes JSON as text.
+
+    As training data, a Doc has tokens that are split where entities begin and end, and sentence starts: those
+    of the passages if they are sentences, else those of spaCy's `Sentencizer` and of the passages.
     """
     docs = DocBin(store_user_data=True)
     for record in records:
         doc = tokenizer(record.text)
+        if options.training:
+            split_tokens(doc, [edge for entity in record.entities for edge in (entity.start, entity.end)])
+            set_sentence_starts(doc, record.passages)
         aligned = [
             doc.char_span(
                 e.start, e.end, e.label, "" if e.concept is None else e.concept.id, alignment_mode="expand"
@@ -95,14 +109,36 @@ def write_docbin(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tok
         spans = [span for span in aligned if span is not None]
         write_span_group(doc, SPANS_KEY, spans, record.entities)
         doc.ents = filter_spans(spans)
-        row = as_json(record)
+        row = as_json(record, options._replace(text=False))
         doc.user_data = {
             name: value if _has_place(value) else as_text(value)
             for name, value in row.items()
-            if name not in ("text", "entities")
+            if name != "entities"
         }
         docs.add(doc)
     file.write(docs.to_bytes())
+
+
+def set_sentence_starts(doc: Doc, passages: Sequence[Passage]) -> None:
+    """Set the sentence starts of a Doc.
+
+    doc (Doc): changed in place.
+    passages (Sequence[Passage]): of its text; if they are sentences, no others are looked for.
+
+    >>> doc = Doc(Vocab(), words=["Mice", "ran", ".", "We", "saw"])
+    >>> set_sentence_starts(doc, [])
+    >>> [sent.text for sent in doc.sents]
+    ['Mice ran .', 'We saw']
+    """
+    if passages and all(passage.infons.get("type") == SENTENCE for passage in passages):
+        for token in doc:
+            token.is_sent_start = False
+    else:
+        Sentencizer()(doc)
+    starts = {passage.start for passage in passages}
+    for token in doc:
+        if token.idx in starts:
+            token.is_sent_start = True
 
 
 def _unpack(file: BufferedIOBase, vocab: Vocab) -> _Packed:

@@ -7,22 +7,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .bioc import read_bioc_json, read_bioc_xml, write_bioc_json, write_bioc_xml
+from .brat import read_brat, write_brat
+from .conll import read_conll
 from .docbin import read_docbin, write_docbin
+from .jats import SUFFIXES as JATS_SUFFIXES
+from .jats import read_jats, read_jats_tar
 from .jsonl import read_jsonl, write_jsonl
+from .medline import TAGS as MEDLINE_TAGS
+from .medline import read_medline
 from .parquet import read_parquet, write_parquet
+from .prodigy import read_prodigy
 from .pubtator import FORBIDDEN_ID_CHARS, read_pubtator, write_pubtator
 from .records import (
     DAMAGE,
+    PLAIN,
     BadRecord,
     Reader,
     ReadOptions,
     Record,
     Tokenizer,
+    WriteOptions,
     Writer,
     explain_damage,
     import_extra,
 )
+from .tables import read_csv, read_tsv, write_csv, write_tsv
 from .text import read_text
+from .xml_text import root_element
 
 
 class Format(NamedTuple):
@@ -34,6 +45,10 @@ class Format(NamedTuple):
     read (Reader): its reader.
     write (Writer | None): its writer; None if its files cannot hold entities.
     forbidden_id_chars (str): characters that an id cannot contain in its files.
+    roots (tuple[str, ...]): root elements by which its files are told from others of the same suffix.
+    keeps_records (bool): whether the reader gives back what the writer wrote: a table of entities does not
+        hold the texts.
+    can_omit_text (bool): whether its files can do without the texts.
     """
 
     name: str
@@ -42,16 +57,40 @@ class Format(NamedTuple):
     read: Reader
     write: Writer | None
     forbidden_id_chars: str = ""
+    roots: tuple[str, ...] = ()
+    keeps_records: bool = True
+    can_omit_text: bool = False
 
+    def check_options(self, options: WriteOptions) -> None:
+        """Refuse what the format cannot do.
+
+        options (WriteOptions): what is written beside the entities.
+        RAISES: ValueError if it cannot do without the texts.
+        """
+        if not (options.text or self.can_omit_text):
+            able = ", ".join(row.name for row in FORMATS if row.can_omit_text)
+            raise ValueError(f"{self.name} cannot do without the texts (--no-text); these can: {able}")
+
+
+MEDLINE_ROOTS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet", *MEDLINE_TAGS)
+JATS_ROOTS = ("article", "articles", "pmc-articleset")
 
 FORMATS: tuple[Format, ...] = (
     Format("text", (".txt",), (), read_text, None),
-    Format("jsonl", (".jsonl", ".ndjson"), (), read_jsonl, write_jsonl),
-    Format("parquet", (".parquet",), ("pyarrow",), read_parquet, write_parquet),
+    Format("jsonl", (".jsonl", ".ndjson"), (), read_jsonl, write_jsonl, can_omit_text=True),
+    Format("csv", (".csv",), (), read_csv, write_csv, keeps_records=False, can_omit_text=True),
+    Format("tsv", (".tsv",), (), read_tsv, write_tsv, keeps_records=False, can_omit_text=True),
+    Format("parquet", (".parquet",), ("pyarrow",), read_parquet, write_parquet, can_omit_text=True),
     Format("bioc-xml", (".xml",), ("bioc", "lxml"), read_bioc_xml, write_bioc_xml),
     Format("bioc-json", (".json",), ("bioc",), read_bioc_json, write_bioc_json),
     Format("pubtator", (".pubtator",), ("bioc",), read_pubtator, write_pubtator, FORBIDDEN_ID_CHARS),
     Format("docbin", (".spacy",), (), read_docbin, write_docbin),
+    Format("brat", (".zip", ".ann"), (), read_brat, write_brat, can_omit_text=True),
+    Format("medline", (".xml",), ("lxml",), read_medline, None, roots=MEDLINE_ROOTS),
+    Format("jats", JATS_SUFFIXES, ("lxml",), read_jats, None, roots=JATS_ROOTS),
+    Format("jats-tar", (".tar", ".tgz"), ("lxml",), read_jats_tar, None),
+    Format("conll", (".conll", ".iob", ".iob2", ".bio", ".bilou", ".biluo"), (), read_conll, None),
+    Format("prodigy", (".jsonl",), (), read_prodigy, None),
 )
 
 
@@ -76,9 +115,25 @@ def get_format(path: Path, name: str | None, setting: str) -> Format:
         if not rows:
             known = ", ".join(f"{'/'.join(row.suffixes)} ({row.name})" for row in FORMATS)
             raise ValueError(f"{path}: its suffix names no format. Known are {known}; or give {setting}")
+        rows = _told_by_root(path, rows)
     for library in rows[0].libraries:
         import_extra(library)
     return rows[0]
+
+
+def _told_by_root(path: Path, rows: list[Format]) -> list[Format]:
+    """Of the formats of a file's suffix, the one of its root element, if the file exists and one has it."""
+    if any(row.roots for row in rows) and path.is_file():
+        for library in rows[0].libraries:
+            import_extra(library)
+        with gzip.open(path) if is_compressed(path) else path.open("rb") as file:
+            try:
+                root = root_element(file)
+            except (EOFError, zlib.error, gzip.BadGzipFile):
+                # Its reader says so.
+                root = None
+        rows = [row for row in rows if root in row.roots] or rows
+    return rows
 
 
 def stem_of(path: Path) -> str:
@@ -117,7 +172,7 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
     """
     with gzip.open(path) if is_compressed(path) else path.open("rb") as file:
         try:
-            yield from fmt.read(file, options)
+            yield from fmt.read(file, options._replace(path=path))
         except (EOFError, zlib.error, gzip.BadGzipFile) as err:
             yield BadRecord(f"not valid gzip from here to the end of the file: {err}")
         except DAMAGE as err:
@@ -125,7 +180,12 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
 
 
 def write_file(
-    path: Path, fmt: Format, records: Iterable[Record], tokenizer: Tokenizer, compress: bool
+    path: Path,
+    fmt: Format,
+    records: Iterable[Record],
+    tokenizer: Tokenizer,
+    compress: bool,
+    options: WriteOptions = PLAIN,
 ) -> None:
     """Write records to a file; the same records give the same bytes.
 
@@ -134,17 +194,20 @@ def write_file(
     records (Iterable[Record]): may be iterated over more than once.
     tokenizer (Tokenizer): for formats that hold tokens.
     compress (bool): whether to compress it with gzip.
-    RAISES: OSError if it cannot be written; ValueError if the format cannot hold entities or a record.
+    options (WriteOptions): passed to the writer.
+    RAISES: OSError if it cannot be written; ValueError if the format cannot hold entities or a record, or
+        cannot do without texts.
     """
     if fmt.write is None:
         raise ValueError(f"{fmt.name} cannot hold entities")
+    fmt.check_options(options)
     with path.open("wb") as file:
         if compress:
             # Neither a name nor a time: the same records give the same bytes.
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
-                fmt.write(compressed, records, tokenizer)
+                fmt.write(compressed, records, tokenizer, options)
         else:
-            fmt.write(file, records, tokenizer)
+            fmt.write(file, records, tokenizer, options)
 
 
 def _name_inside(path: Path) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 from ..types import Entity
 from .limits import bounded_lines, check_json
 from .records import (
+    PLAIN,
     BadRecord,
     ReadOptions,
     Record,
     Tokenizer,
+    WriteOptions,
     check_entities,
     decode_utf8,
     or_bad_record,
@@ -32,16 +34,18 @@ def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | 
             yield or_bad_record(partial(_parse_line, line, options))
 
 
-def write_jsonl(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+def write_jsonl(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
     """Write each record to a line, in UTF-8; see `as_json`.
 
     RAISES: ValueError if a value has no place in JSON; see `json_line`.
     """
     for record in records:
-        file.write(json_line(record))
+        file.write(json_line(record, options))
 
 
-def json_line(record: Record) -> bytes:
+def json_line(record: Record, options: WriteOptions = PLAIN) -> bytes:
     r"""A line of JSON Lines with its line break.
 
     RAISES: ValueError if a value has no place in JSON: NaN, an infinity or half of a surrogate pair.
@@ -49,11 +53,14 @@ def json_line(record: Record) -> bytes:
     >>> json_line(Record("7", "a mouse", {}))
     b'{"id": "7", "text": "a mouse", "entities": []}\n'
     """
-    return json.dumps(as_json(record), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(as_json(record, options), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def as_json(record: Record) -> dict[str, Any]:
+def as_json(record: Record, options: WriteOptions = PLAIN) -> dict[str, Any]:
     """A record as a JSON object: id, text, fields, passages if it has any, and entities.
+
+    record (Record): the record.
+    options (WriteOptions): the names of id and text, and whether the text is there.
 
     An entity with a concept has ``concept``, ``concept_name`` and ``concept_score``, too.
 
@@ -61,16 +68,33 @@ def as_json(record: Record) -> dict[str, Any]:
     {'id': '7', 'text': 'a mouse', 'year': 2001,
      'entities': [{'start': 2, 'end': 7, 'label': 'Taxon', 'score': 0.9, 'text': 'mouse'}]}
     """
-    row: dict[str, Any] = {"id": record.id, "text": record.text, **record.fields}
+    row: dict[str, Any] = {options.id_field: record.id}
+    if options.text:
+        row[options.text_field] = record.text
+    row |= {written_name(name, options): value for name, value in record.fields.items()}
     if record.passages:
         row["passages"] = [
             {"start": p.start, "end": p.end, "infons": dict(p.infons)} for p in record.passages
         ]
-    row["entities"] = [_entity_as_json(e, record.text) for e in record.entities]
+    row["entities"] = [entity_as_json(e, record.text) for e in record.entities]
     return row
 
 
-def _entity_as_json(e: Entity, text: str) -> dict[str, Any]:
+def written_name(name: str, options: WriteOptions) -> str:
+    """The name with which a field is written: not that of the id or of the text.
+
+    >>> written_name("year", PLAIN), written_name("pmid", WriteOptions(id_field="pmid"))
+    ('year', 'source_pmid')
+    """
+    return f"source_{name}" if name in (options.id_field, options.text_field) else name
+
+
+def entity_as_json(e: Entity, text: str) -> dict[str, Any]:
+    """An entity as a JSON object, with its text and, if it has one, its concept.
+
+    e (Entity): the entity.
+    text (str): the text that it is in.
+    """
     row = {"start": e.start, "end": e.end, "label": e.label, "score": e.score, "text": text[e.start : e.end]}
     if e.concept is not None:
         row |= {"concept": e.concept.id, "concept_name": e.concept.name, "concept_score": e.concept.score}

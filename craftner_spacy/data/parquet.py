@@ -5,17 +5,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedIOBase
-from typing import Any
+from typing import Any, NamedTuple
 
 from .column_types import Kind, arrow_type, common_kind, kind_of
-from .jsonl import as_json, from_json
+from .jsonl import as_json, from_json, written_name
 from .limits import MAX_RECORD_BYTES, check_size
 from .records import (
     DAMAGE,
+    PLAIN,
     BadRecord,
     ReadOptions,
     Record,
     Tokenizer,
+    WriteOptions,
     explain_damage,
     import_extra,
     or_bad_record,
@@ -63,7 +65,9 @@ def read_parquet(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record 
             yield BadRecord(f"row group {number + 1}, from row {n_read + 1} on: {err}")
 
 
-def write_parquet(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+def write_parquet(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
     """Write each record to a row, with a column for each field that any record has.
 
     A column has the type that all its values have in common; if they have none, it holds JSON as text. To
@@ -71,12 +75,12 @@ def write_parquet(file: BufferedIOBase, records: Iterable[Record], tokenizer: To
     concepts if one of them has a concept.
     """
     pa, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
-    kinds, have_concepts = _column_kinds(records)
-    schema = _make_schema(pa, kinds, have_concepts)
+    columns = _read_columns(records, options)
+    schema = _make_schema(pa, columns, options)
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         rows, n_characters = [], 0
         for record in records:
-            rows.append(_make_row(record, kinds))
+            rows.append(_make_row(record, columns, options))
             n_characters += len(record.text)
             if len(rows) == ROWS_WRITTEN or n_characters >= CHARACTERS_WRITTEN:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
@@ -186,39 +190,55 @@ def _parse_row(row: dict[str, Any], options: ReadOptions) -> Record:
     return from_json(values, options)
 
 
-def _make_row(record: Record, kinds: dict[str, Kind]) -> dict[str, Any]:
+class _Columns(NamedTuple):
+    """What the columns of a set of records are.
+
+    kinds (dict[str, Kind]): of the fields.
+    have_passages, have_concepts (bool): whether a record has passages, or an entity a concept.
+    """
+
+    kinds: dict[str, Kind]
+    have_passages: bool
+    have_concepts: bool
+
+
+def _make_row(record: Record, columns: _Columns, options: WriteOptions) -> dict[str, Any]:
     """A record as a row of the schema of `_make_schema`."""
-    row = as_json(record)
-    for name in record.fields:
-        if kinds[name] == "json":
+    row = as_json(record, options)
+    for name in (written_name(name, options) for name in record.fields):
+        if columns.kinds[name] == "json":
             row[name] = json.dumps(row[name], ensure_ascii=False)
-    passages = [{**p, "infons": list(p["infons"].items())} for p in row.get("passages", [])]
-    row["passages"] = passages or None
+    if record.passages:
+        row["passages"] = [{**p, "infons": list(p["infons"].items())} for p in row["passages"]]
     return row
 
 
-def _make_schema(pa: Any, kinds: dict[str, Kind], have_concepts: bool) -> Any:
-    """The columns: id, text, the fields, passages, entities."""
+def _make_schema(pa: Any, columns: _Columns, options: WriteOptions) -> Any:
+    """The columns: id, text, the fields, passages if there are any, entities."""
     span = [("start", pa.int64()), ("end", pa.int64())]
     of_entity = [*span, ("label", pa.string()), ("score", pa.float64()), ("text", pa.string())]
-    if have_concepts:
+    if columns.have_concepts:
         of_entity += [
             ("concept", pa.string()),
             ("concept_name", pa.string()),
             ("concept_score", pa.float64()),
         ]
     passage = pa.struct([*span, ("infons", pa.map_(pa.string(), pa.string()))])
-    fields = [(name, arrow_type(pa, kind)) for name, kind in kinds.items()]
-    annotations = [("passages", pa.list_(passage)), ("entities", pa.list_(pa.struct(of_entity)))]
-    return pa.schema([("id", pa.string()), ("text", pa.string()), *fields, *annotations])
+    fields = [(name, arrow_type(pa, kind)) for name, kind in columns.kinds.items()]
+    texts = [(options.text_field, pa.string())] if options.text else []
+    passages = [("passages", pa.list_(passage))] if columns.have_passages else []
+    entities = ("entities", pa.list_(pa.struct(of_entity)))
+    return pa.schema([(options.id_field, pa.string()), *texts, *fields, *passages, entities])
 
 
-def _column_kinds(records: Iterable[Record]) -> tuple[dict[str, Kind], bool]:
-    """The kinds of the fields over all records, and whether an entity has a concept."""
+def _read_columns(records: Iterable[Record], options: WriteOptions) -> _Columns:
+    """The columns that all records need."""
     kinds: dict[str, Kind] = {}
-    have_concepts = False
+    have_passages = have_concepts = False
     for record in records:
+        have_passages = have_passages or bool(record.passages)
         have_concepts = have_concepts or any(e.concept is not None for e in record.entities)
-        for name, value in record.fields.items():
+        for field, value in record.fields.items():
+            name = written_name(field, options)
             kinds[name] = common_kind([kinds.get(name), kind_of(value)])
-    return kinds, have_concepts
+    return _Columns(kinds, have_passages, have_concepts)

@@ -9,11 +9,13 @@ from typing import Any
 from ..types import Entity
 from .limits import MAX_RECORD_BYTES, MAX_VALUES, bounded_lines, check_size
 from .records import (
+    PLAIN,
     BadRecord,
     Passage,
     ReadOptions,
     Record,
     Tokenizer,
+    WriteOptions,
     check_entities,
     decode_utf8,
     id_problem,
@@ -42,7 +44,9 @@ def read_pubtator(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
         yield or_bad_record(partial(_parse_block, block, options))
 
 
-def write_pubtator(file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+def write_pubtator(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
     """Write each record as title and abstract with annotations; other fields are not written.
 
     The title is the first passage, else the first line, and the abstract is the rest. Any other line break

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedIOBase
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from spacy.tokens import Doc
@@ -60,6 +61,8 @@ class ReadOptions(NamedTuple):
     text_field, id_field (str): the names of these fields in formats whose records have fields.
     entities (bool): whether to read the entities; if not, they are neither read nor checked.
     is_limited (bool): whether a record may take no more than `limits.MAX_RECORD_BYTES`.
+    encoding (str | None): of a table; None: as the file's first bytes tell, else UTF-8.
+    path (Path | None): of the file, for formats whose records are in several files.
     """
 
     name: str
@@ -67,6 +70,28 @@ class ReadOptions(NamedTuple):
     id_field: str = "id"
     entities: bool = True
     is_limited: bool = True
+    encoding: str | None = None
+    path: Path | None = None
+
+
+class WriteOptions(NamedTuple):
+    """What a writer writes of the records, beside their entities.
+
+    text (bool): whether their texts are written, where the format can do without.
+    text_field, id_field (str): the names of these fields in formats whose records have fields.
+    fields (bool): whether a table of entities has the other fields of their records.
+    training (bool): whether a DocBin is training data; see `docbin.write_docbin`.
+    """
+
+    text: bool = True
+    text_field: str = "text"
+    id_field: str = "id"
+    fields: bool = False
+    training: bool = False
+
+
+PLAIN = WriteOptions()
+"""All that a format can hold, with its own names."""
 
 
 Reader = Callable[[BufferedIOBase, ReadOptions], Iterator[Record | BadRecord]]
@@ -90,7 +115,7 @@ DAMAGE: tuple[type[Exception], ...] = (
 
 Tokenizer = Callable[[str], Doc]
 
-Writer = Callable[[BufferedIOBase, Iterable[Record], Tokenizer], None]
+Writer = Callable[[BufferedIOBase, Iterable[Record], Tokenizer, WriteOptions], None]
 """Writes records to a binary file; it may iterate over them more than once.
 
 The tokenizer is for formats that hold tokens. RAISES: ValueError if the format cannot hold a record.

@@ -12,7 +12,8 @@ engines.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ def annotate(
     text_field: str = "text",
     id_field: str = "id",
     make_ids: bool = False,
+    encoding: str | None = None,
+    no_text: bool = False,
+    keep_names: bool = False,
+    fields: bool = False,
     overwrite: bool = False,
     progress: bool = False,
     shard_characters: int = SHARD_CHARACTERS,
@@ -97,6 +102,10 @@ def annotate(
     input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
     text_field, id_field (str): the names of these fields in JSON Lines and Parquet; the id's in DocBin, too.
     make_ids (bool): whether to name records without an id after their file and number.
+    encoding (str | None): of tables; None: UTF-8, or UTF-16 if a table begins so.
+    no_text (bool): whether to leave the texts of the records out of the output.
+    keep_names (bool): whether text and id have the inputs' names in the output.
+    fields (bool): whether a table of entities has the records' other fields.
     overwrite (bool): whether to replace the output if it exists.
     progress (bool): whether to show bars on standard error.
     shard_characters (int): a shard ends with the batch that brings it to this many characters.
@@ -122,8 +131,20 @@ def annotate(
     sources, left_out = find_sources(paths, input_format, out)
     fmt = get_format(out, output_format, "--output-format")
     settings = Settings(
-        limit, skip_errors, text_field, id_field, make_ids, fmt.name, shard_characters, engine
+        limit,
+        skip_errors,
+        text_field,
+        id_field,
+        make_ids,
+        fmt.name,
+        shard_characters,
+        engine,
+        encoding,
+        no_text,
+        keep_names,
+        fields,
     )
+    fmt.check_options(settings.write_options)
     work = WorkDir(out)
     _check_output(work, fmt, sources, overwrite)
     with work.opened():
@@ -146,7 +167,7 @@ def annotate(
             opened = _open_ray_engine(nlp, model, model_settings, work.path, pool, progress)
         with opened as annotator:
             checked, stats = _run(work, plan, annotator, progress)
-        written = _write_output(work, fmt, annotator, checked, nlp.make_doc)
+        written = _write_output(work, plan, fmt, annotator, checked, nlp.make_doc)
     return Summary(
         output=out,
         records=written.records,
@@ -167,7 +188,7 @@ def _check_engine(engine: str, model: str | Language, n_process: int, pool: Work
     if engine not in ENGINES:
         raise ValueError(f"engine = {engine!r}: allowed are {', '.join(ENGINES)}")
     if engine == "local":
-        for field in fields(pool):
+        for field in fields_of(pool):
             value = getattr(pool, field.name)
             if value != field.default:
                 raise ValueError(f"{field.name} = {value!r}: this is a setting of engine 'ray'")
@@ -252,12 +273,12 @@ class _CountedRecords:
 
 
 def _write_output(
-    work: WorkDir, fmt: Format, engine: Engine, checked: Checked, tokenizer: Tokenizer
+    work: WorkDir, plan: ReadPlan, fmt: Format, engine: Engine, checked: Checked, tokenizer: Tokenizer
 ) -> _CountedRecords:
     """Write the annotated records to the output; ValueError if some are missing."""
     written = _CountedRecords(engine)
     with work.explain_io_errors():
-        work.write_output(fmt, written, tokenizer)
+        work.write_output(fmt, written, tokenizer, plan.settings.write_options)
         if written.records != checked.n_records:
             raise ValueError(
                 f"{work.path} holds {written.records} records, not {checked.n_records}: a file in it was "

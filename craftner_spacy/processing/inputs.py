@@ -67,12 +67,14 @@ class ReadPlan:
     settings (Settings): of the run.
     max_length (int): the most characters that the pipeline takes in one text.
     forbidden_id_chars (str): characters that an id cannot contain in the output's format.
+    entities (bool): whether the entities of the inputs are read.
     """
 
     sources: Sequence[Source]
     settings: Settings
     max_length: int
     forbidden_id_chars: str
+    entities: bool = False
 
 
 def check_records(plan: ReadPlan, seen_ids: SeenIds, bar: Any) -> Checked:
@@ -198,7 +200,13 @@ def _read(plan: ReadPlan, skipped: Iterable[Skipped] = ()) -> Iterator[tuple[Pla
     """Each record with its place; the skipped ones come as bad records, unchecked."""
     reasons = {row.place: row.reason for row in skipped}
     for n_source, source in enumerate(plan.sources):
-        options = ReadOptions(source.name, plan.settings.text_field, plan.settings.id_field, entities=False)
+        options = ReadOptions(
+            source.name,
+            plan.settings.text_field,
+            plan.settings.id_field,
+            entities=plan.entities,
+            encoding=plan.settings.encoding,
+        )
         for number, record in enumerate(read_file(source.path, source.format, options), start=1):
             place = Place(n_source, number)
             reason = reasons.get(place) if reasons else None

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..data.records import WriteOptions
+
 ENGINES = ("local", "ray")
 
 SHARD_CHARACTERS = 500_000
@@ -21,6 +23,10 @@ class Settings:
     output_format (str): see `data.formats.FORMATS`; it decides which ids are allowed.
     shard_characters (int): a shard ends with the batch that brings it to this many characters.
     engine (str): one of `ENGINES`.
+    encoding (str | None): of tables among the inputs; None: UTF-8, or UTF-16 if a table begins so.
+    no_text (bool): whether the output is without the texts of the records.
+    keep_names (bool): whether text and id have the inputs' names in the output.
+    fields (bool): whether a table of entities has the records' other fields.
     RAISES: ValueError for a number that is not allowed.
     """
 
@@ -32,6 +38,16 @@ class Settings:
     output_format: str
     shard_characters: int
     engine: str
+    encoding: str | None = None
+    no_text: bool = False
+    keep_names: bool = False
+    fields: bool = False
+
+    @property
+    def write_options(self) -> WriteOptions:
+        """What is written beside the entities."""
+        names = (self.text_field, self.id_field) if self.keep_names else ("text", "id")
+        return WriteOptions(not self.no_text, *names, self.fields)
 
     def __post_init__(self) -> None:
         """Check the numbers."""

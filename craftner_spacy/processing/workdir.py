@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..data.formats import Format, is_compressed, write_file
-from ..data.records import Record, Tokenizer
+from ..data.records import PLAIN, Record, Tokenizer, WriteOptions
 from .inputs import Checked, Place, ReadPlan, Skipped, check_records
 from .manifest import Description, Manifest, read_manifest
 from .seen_ids import open_seen_ids
@@ -138,15 +138,18 @@ class WorkDir:
             ) from err
         return Checked(self.manifest.n_records, skipped, self.manifest.digests)
 
-    def write_output(self, fmt: Format, records: Iterable[Record], tokenizer: Tokenizer) -> None:
+    def write_output(
+        self, fmt: Format, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+    ) -> None:
         """Write the output to a file in the folder.
 
         fmt (Format): of the output.
         records (Iterable[Record]): may be iterated over more than once.
         tokenizer (Tokenizer): for formats that hold tokens.
+        options (WriteOptions): what is written beside the entities.
         RAISES: OSError if the file cannot be written; ValueError if the format cannot hold a record.
         """
-        write_file(self._unfinished, fmt, records, tokenizer, compress=is_compressed(self.out))
+        write_file(self._unfinished, fmt, records, tokenizer, is_compressed(self.out), options)
         with self._unfinished.open("rb+") as file:
             os.fsync(file.fileno())
 
@@ -156,12 +159,7 @@ class WorkDir:
         skipped (Iterable[Skipped]): the records left out.
         RAISES: OSError if a file cannot be written, moved or removed.
         """
-        rows = [
-            _json_line({"file": row.file, "record": row.place.record, "reason": row.reason})
-            for row in skipped
-        ]
-        if rows:
-            write_atomically(self.skipped_list, rows)
+        write_skipped(self.out, skipped)
         self._unfinished.replace(self.out)
         # Before the rest, so that what a stop leaves of it is not taken for work to continue.
         self._manifest_file.unlink()
@@ -169,7 +167,7 @@ class WorkDir:
     @property
     def skipped_list(self) -> Path:
         """The list of the records left out, beside the output."""
-        return self.out.parent / f"{self.out.name}.skipped.jsonl"
+        return skipped_list(self.out)
 
     @contextmanager
     def explain_io_errors(self) -> Iterator[None]:
@@ -261,6 +259,29 @@ class WorkDir:
         if self.is_begun and self.has_shards:
             return f"The work done so far is in {self.path}: repeat the command to continue"
         return "No shard was finished: repeat the command to start again"
+
+
+def skipped_list(out: Path) -> Path:
+    """The list of the records left out, beside an output.
+
+    >>> skipped_list(Path("a/out.jsonl")).as_posix()
+    'a/out.jsonl.skipped.jsonl'
+    """
+    return out.parent / f"{out.name}.skipped.jsonl"
+
+
+def write_skipped(out: Path, skipped: Iterable[Skipped]) -> None:
+    """Write the list of the records left out, if there are any.
+
+    out (Path): the output beside which it stands.
+    skipped (Iterable[Skipped]): the records left out.
+    RAISES: OSError if it cannot be written.
+    """
+    rows = [
+        _json_line({"file": row.file, "record": row.place.record, "reason": row.reason}) for row in skipped
+    ]
+    if rows:
+        write_atomically(skipped_list(out), rows)
 
 
 def write_atomically(path: Path, lines: Iterable[bytes]) -> None:

@@ -1,14 +1,18 @@
 """The corpus reader `craftner_spacy.SentenceWindows.v1`: runs of sentences as training examples."""
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from spacy.language import Language
+from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
 from .corpus import find_docbins
+
+logger = logging.getLogger(__name__)
 
 
 class SentenceWindows:
@@ -17,7 +21,8 @@ class SentenceWindows:
     Sentences are added to a window until the next one would exceed `max_tokens`. Windows do not overlap. A
     sentence that is longer than `max_tokens` is a window of its own: it is neither cut nor left out. A window
     never ends inside an entity, even where a sentence does. White space at the start and end of a window is
-    left out, and so are windows that are only white space.
+    left out, and so are windows that are only white space. Where a document has no sentence starts, spaCy's
+    `Sentencizer` sets them.
     """
 
     def __init__(
@@ -50,12 +55,13 @@ class SentenceWindows:
         nlp (Language): its tokenizer makes the predicted Docs, its vocabulary the reference Docs.
         YIELDS (Example): predicted is ``nlp.make_doc`` of the window's text; reference has the window's
             tokens, entities (adjacent ones stay separate), missing tags, sentence starts and user data.
-        RAISES: ValueError if a document has no sentence starts.
         """
         for file in self.files:
-            for number, doc in enumerate(DocBin().from_disk(file).get_docs(nlp.vocab), start=1):
+            n_without = 0
+            for doc in DocBin().from_disk(file).get_docs(nlp.vocab):
                 if len(doc) and not doc.has_annotation("SENT_START"):
-                    raise ValueError(f"{file}, document {number}: sentence starts are missing")
+                    n_without += 1
+                    Sentencizer()(doc)
                 # Made once for each document: by default, as_doc converts the whole document to an array for
                 # each window. as_doc changes the rows of its window only, which no other window shares.
                 attributes = list(doc._get_array_attrs())
@@ -69,6 +75,10 @@ class SentenceWindows:
                         yield example
                     else:
                         yield from self.augmenter(nlp, example)
+            if n_without:
+                logger.warning(
+                    "%s: %d documents have no sentence starts; they were set by punctuation", file, n_without
+                )
 
 
 def sentence_windows(doc: Doc, max_tokens: int) -> list[Span]:

@@ -13,6 +13,8 @@ from craftner_spacy.types import Entity, LinkedConcept
 
 MAKE_DOC = spacy.blank("en").make_doc
 WRITABLE = [row for row in FORMATS if row.write is not None]
+KEEPING = [row for row in WRITABLE if row.keeps_records]
+"""Formats whose reader gives back what the writer wrote."""
 BY_NAME = {row.name: row for row in FORMATS}
 
 TITLE, ABSTRACT = "Sox9 in <mouse> & man", "IL-1β was\u2009absent — 𝛼-tubulin was not."

@@ -77,8 +77,9 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "data.file_kinds data.limits data.message_sizes data.records",
             "data.json_documents data.row_sizes data.structure data.xml_documents",
-            "data.bioc data.column_types data.jsonl data.pubtator data.text",
-            "data.docbin data.parquet",
+            "data.bioc data.brat data.column_types data.conll data.jsonl data.pubtator data.text "
+            "data.xml_text",
+            "data.docbin data.jats data.medline data.parquet data.prodigy data.tables",
             "data.formats",
             "data.report",
         ),
@@ -101,14 +102,15 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "processing.processes processing.ray_data",
             "processing.local",
             "processing.ray",
-            "processing.annotate",
+            "processing.annotate processing.convert",
         ),
     ),
     "commands": (
         ("algorithms", "inference", "component", "data", "linking", "processing"),
         (
             "commands.errors commands.options commands.stops commands.tables",
-            "commands.annotate commands.find commands.info commands.kb commands.labels commands.report",
+            "commands.annotate commands.convert commands.find commands.info commands.kb commands.labels "
+            "commands.report",
             "__main__",
         ),
     ),

@@ -3,6 +3,7 @@
 import gzip
 import re
 import sys
+import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from itertools import takewhile
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from format_files import BY_NAME, MAKE_DOC, RECORDS, WRITABLE, read_records, write_records
+from format_files import BY_NAME, KEEPING, MAKE_DOC, RECORDS, WRITABLE, read_records, write_records
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from craftner_spacy.data.formats import FORMATS, Format, get_format, read_file, write_file
-from craftner_spacy.data.records import BadRecord, Passage, ReadOptions, Record, id_problem
+from craftner_spacy.data.records import BadRecord, Passage, ReadOptions, Record, WriteOptions, id_problem
 from craftner_spacy.types import Entity, LinkedConcept
 
 FILES_PAGE = Path(__file__).parents[3] / "docs" / "files.md"
@@ -32,6 +33,8 @@ def kept_by(fmt: Format, record: Record) -> Record:
             one_line = f"{one_line[: len(title)]}\n{one_line[len(title) + 1 :]}"
         kept = record._replace(text=one_line, fields={}, passages=tuple(passages))
         return kept._replace(entities=tuple(map(with_id_alone, record.entities)))
+    if fmt.name == "brat":
+        return record._replace(fields={}, passages=())
     if fmt.name.startswith("bioc") and not record.passages:
         return record._replace(passages=(Passage(0, len(record.text), {}),))
     return record
@@ -42,8 +45,8 @@ def with_id_alone(entity: Entity) -> Entity:
     return entity._replace(concept=None if entity.concept is None else LinkedConcept(entity.concept.id))
 
 
-@pytest.mark.parametrize("second", WRITABLE, ids=lambda row: row.name)
-@pytest.mark.parametrize("first", WRITABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("second", KEEPING, ids=lambda row: row.name)
+@pytest.mark.parametrize("first", KEEPING, ids=lambda row: row.name)
 def test_every_pair_of_formats_keeps_text_and_entities(first: Format, second: Format, tmp_path: Path) -> None:
     once = read_records(first, write_records(first, RECORDS, tmp_path))
     twice = read_records(second, write_records(second, once, tmp_path))
@@ -70,7 +73,7 @@ def records(draw: Callable[..., Any]) -> Record:
     return Record(draw(st.sampled_from(["1", "a/b", "é"])), text, {}, (), tuple(entities))
 
 
-@pytest.mark.parametrize("fmt", WRITABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("fmt", KEEPING, ids=lambda row: row.name)
 @given(record=records())
 @example(record=Record("1", "\n", {}, (), (Entity(0, 1, "Gene", 0.0),)))
 def test_what_is_written_can_be_read_back(fmt: Format, record: Record) -> None:
@@ -89,7 +92,7 @@ def test_what_is_written_can_be_read_back(fmt: Format, record: Record) -> None:
 
 
 @example(identifier="\ufeff1", fmt=BY_NAME["pubtator"])
-@given(identifier=st.text(st.characters(codec="utf-8"), min_size=1), fmt=st.sampled_from(WRITABLE))
+@given(identifier=st.text(st.characters(codec="utf-8"), min_size=1), fmt=st.sampled_from(KEEPING))
 def test_an_id_is_refused_or_can_be_read_back(identifier: str, fmt: Format) -> None:
     if fmt.name == "bioc-xml":
         # Characters that XML cannot hold are replaced.
@@ -113,6 +116,8 @@ def test_the_same_records_give_the_same_bytes_compressed_or_not(fmt: Format, tmp
     plain, compressed_once, compressed_again = (path.read_bytes() for path in paths)
     assert compressed_once == compressed_again
     assert gzip.decompress(compressed_once) == plain
+    if not fmt.keeps_records:
+        return
     renamed = paths[1].rename(tmp_path / f"z{fmt.suffixes[0]}.gz")
     assert read_records(fmt, renamed) == [kept_by(fmt, record) for record in RECORDS]
 
@@ -140,15 +145,57 @@ def test_broken_gzip_ends_with_a_bad_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
 def test_a_format_is_known_by_name_and_suffix(row: Format) -> None:
     for suffix in row.suffixes:
-        assert get_format(Path(f"a.b{suffix}.gz"), None, "--input-format") is row
+        # Where formats share a suffix, the file's root element tells them apart, or a name that is given.
+        first = next(fmt for fmt in FORMATS if suffix in fmt.suffixes)
+        assert get_format(Path(f"a.b{suffix}.gz"), None, "--input-format") is first
     assert get_format(Path("a"), row.name, "--input-format") is row
 
 
 def test_the_error_for_an_unknown_format_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"a\.doc: its suffix names no format.*\.jsonl.*or give --x"):
         get_format(Path("a.doc"), None, "--x")
-    with pytest.raises(ValueError, match=r"--x 'csv': allowed are text, jsonl"):
-        get_format(Path("a.csv"), "csv", "--x")
+    with pytest.raises(ValueError, match=r"--x 'xls': allowed are text, jsonl"):
+        get_format(Path("a.csv"), "xls", "--x")
+
+
+@pytest.mark.parametrize(
+    ("root", "name"),
+    [
+        ("collection", "bioc-xml"),
+        ("PubmedArticleSet", "medline"),
+        ("article", "jats"),
+        ("pmc-articleset", "jats"),
+        ("something", "bioc-xml"),
+    ],
+)
+def test_xml_is_told_apart_by_its_root_element(root: str, name: str, tmp_path: Path) -> None:
+    plain, compressed = tmp_path / "a.xml", tmp_path / "a.xml.gz"
+    content = f'<?xml version="1.0"?>\n<!DOCTYPE {root} SYSTEM "x.dtd">\n<{root} xmlns="n">'.encode()
+    plain.write_bytes(content)
+    compressed.write_bytes(gzip.compress(content))
+    assert get_format(plain, None, "--x").name == name
+    assert get_format(compressed, None, "--x").name == name
+    assert get_format(plain, "bioc-xml", "--x").name == "bioc-xml"
+
+
+@pytest.mark.parametrize("fmt", WRITABLE, ids=lambda row: row.name)
+def test_texts_are_left_out_or_the_format_refuses_it(fmt: Format, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    options = WriteOptions(text=False)
+    if not fmt.can_omit_text:
+        with pytest.raises(ValueError, match=f"{fmt.name} cannot do without the texts"):
+            write_file(path, fmt, RECORDS, MAKE_DOC, False, options)
+        assert not path.exists()
+        return
+    write_file(path, fmt, RECORDS, MAKE_DOC, False, options)
+    content = path.read_bytes()
+    if fmt.name == "brat":
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == ["12.ann", "PMC/7.ann"]
+            content = archive.read("12.ann")
+    assert b"absent" not in content
+    if fmt.name != "parquet":
+        assert b"Sox9" in content
 
 
 def test_the_error_for_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,10 @@ def test_a_missing_path_is_refused(tmp_path: Path) -> None:
         SentenceWindows(tmp_path)
 
 
-def test_a_document_without_sentence_starts_is_refused(tmp_path: Path) -> None:
-    path = write_docs(tmp_path / "a.spacy", Doc(Vocab(), words=["a", "b"]))
-    with pytest.raises(ValueError, match=r"a\.spacy, document 1: sentence starts are missing"):
-        windows_of(path, 0)
+def test_a_document_without_sentence_starts_gets_them_by_punctuation(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = "Mice ran . We saw".split()
+    path = write_docs(tmp_path / "a.spacy", Doc(Vocab(), words=words), Doc(Vocab(), words=[]))
+    assert [example.reference.text for example in windows_of(path, 0)] == ["Mice ran . ", "We saw "]
+    assert caplog.messages == [f"{path}: 1 documents have no sentence starts; they were set by punctuation"]

@@ -1,0 +1,68 @@
+"""The command ``convert``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Encoding, Fields, InputFormat, KeepNames, NoText, OutputFormat, existing
+from .stops import clean_stops
+
+
+def convert_command(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="annotated files, or folders of files of --input-format", metavar="IN...", callback=existing
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="the file to write; its suffix is its format")
+    ],
+    input_format: InputFormat = None,
+    output_format: OutputFormat = None,
+    text_field: Annotated[str, typer.Option(help="field of the text, where records have fields")] = "text",
+    id_field: Annotated[str, typer.Option(help="field of the id, where records have fields")] = "id",
+    encoding: Encoding = None,
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="leave out bad records and list them in OUT.skipped.jsonl")
+    ] = False,
+    no_text: NoText = False,
+    keep_names: KeepNames = False,
+    fields: Fields = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")] = False,
+) -> None:
+    """Write annotated files in another format. No model is needed.
+
+    With OUT.spacy, the entities of the files become training data for spacy train: tokens are split where
+    entities begin and end, and sentences have starts.
+
+    RAISES: what `processing.convert.convert` raises.
+    """
+    from ..processing.convert import convert
+    from ..processing.source_files import describe_left_out
+
+    with clean_stops():
+        done = convert(
+            list(inputs),
+            output,
+            input_format=input_format,
+            output_format=output_format,
+            text_field=text_field,
+            id_field=id_field,
+            encoding=encoding,
+            skip_errors=skip_errors,
+            no_text=no_text,
+            keep_names=keep_names,
+            fields=fields,
+            overwrite=overwrite,
+            progress=True,
+        )
+    labels = ", ".join(f"{label} {n:,}" for label, n in done.labels.items()) or "no label"
+    typer.echo(f"{done.output}: {done.records:,} records, {done.entities:,} entities ({labels})")
+    if not done.entities:
+        typer.echo("No entity was read: does --input-format name the format (prodigy, brat)?", err=True)
+    if done.skipped:
+        typer.echo(f"{done.skipped:,} bad records were left out: see {done.output}.skipped.jsonl", err=True)
+    if done.left_out:
+        typer.echo(f"files of folders that were left out: {describe_left_out(done.left_out)}", err=True)

@@ -1,0 +1,204 @@
+"""BRAT standoff: texts ``ID.txt`` with their annotations ``ID.ann``, in a folder or in a zip file."""
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from functools import partial
+from io import BufferedIOBase
+from pathlib import PurePosixPath
+from typing import IO, cast
+from urllib.parse import quote, unquote
+
+from ..types import Entity
+from .records import (
+    PLAIN,
+    BadRecord,
+    ReadOptions,
+    Record,
+    Tokenizer,
+    WriteOptions,
+    check_entities,
+    decode_utf8,
+    or_bad_record,
+    parse_concept,
+    parse_score,
+    shorten,
+)
+
+MAX_TEXT_BYTES = 100_000_000
+"""The most bytes of a text or of its annotations in a zip file."""
+_TEXT_BOUND = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.*)")
+_REFERENCE = re.compile(r"(N\S+)\tReference (T\S+) (\S+)\t(.*)")
+_SCORE = re.compile(r"#\S+\tAnnotatorNotes ([TN]\S+)\tscore=(\S+)")
+_LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f%<>:"\\|?*]')
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""Of all files in a zip file: the same records give the same bytes."""
+
+
+class _Stream:
+    """A file that is written from start to end: a compressed one cannot be anything else."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        """Write to a binary file."""
+        self.write = file.write
+        self.flush = file.flush
+
+
+def read_brat(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """Read a record from each text of a zip file, or from the text beside an .ann file.
+
+    Entities are the text-bound annotations; one of several parts goes from the start of the first to the end
+    of the last. A reference to an ontology is its concept, and a note ``score=0.5`` is the score of
+    either. Relations, events, attributes and other notes are not read.
+    """
+    if file.read(2) == b"PK":
+        yield from _read_zip(file, options)
+        return
+    file.seek(0)
+    yield or_bad_record(partial(_read_pair, file, options))
+
+
+def write_brat(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
+    """Write a zip file with ``ID.txt`` and ``ID.ann`` of each record; without texts, the latter alone.
+
+    White space in a label becomes ``_``; what a file name cannot hold of an id is written as in an URL.
+    """
+    with zipfile.ZipFile(cast(IO[bytes], _Stream(file)), "w") as archive:
+        for record in records:
+            name = member_name(record.id)
+            if options.text:
+                # A reader takes the first one for a byte order mark.
+                mark = "\ufeff" if record.text.startswith("\ufeff") else ""
+                _add(archive, f"{name}.txt", f"{mark}{record.text}")
+            _add(archive, f"{name}.ann", "".join(_annotation_lines(record)))
+
+
+def member_name(identifier: str) -> str:
+    """The name of a record's files, which never leads out of their folder.
+
+    >>> member_name("PMC/7"), member_name("../7"), member_name("a:b"), id_of_member("%2E%2E%2F7")
+    ('PMC/7', '%2E%2E%2F7', 'a%3Ab', '../7')
+    """
+    parts = identifier.split("/")
+    if all(part.strip(". ") for part in parts):
+        return _UNSAFE.sub(lambda match: quote(match[0], safe=""), identifier)
+    return quote(identifier, safe=" ").replace(".", "%2E")
+
+
+def id_of_member(name: str) -> str:
+    """The id whose files have this name; a name that `member_name` has not made is the id itself."""
+    identifier = unquote(name)
+    return identifier if member_name(identifier) == name else name
+
+
+def parse_annotations(lines: str, text: str) -> Iterator[Entity]:
+    """The entities of an .ann file.
+
+    lines (str): its content.
+    text (str): the text; at the offsets of an entity of one part, it has to be the one that the file repeats.
+    RAISES: ValueError for a text-bound annotation of another form, or one whose text is another.
+
+    >>> list(parse_annotations("T1\\tTaxon 2 7\\tmouse\\n", "a mouse"))
+    [Entity(start=2, end=7, label='Taxon', score=None, concept=None)]
+    """
+    bound: dict[str, re.Match[str]] = {}
+    references: dict[str, re.Match[str]] = {}
+    scores: dict[str, float | None] = {}
+    for line in (line.rstrip("\r") for line in lines.split("\n")):
+        if match := _TEXT_BOUND.fullmatch(line):
+            bound[match[1]] = match
+        elif match := _REFERENCE.fullmatch(line):
+            references.setdefault(match[2], match)
+        elif match := _SCORE.fullmatch(line):
+            scores[match[1]] = parse_score(match[2])
+        elif line.startswith("T"):
+            raise ValueError(f"{shorten(line)} has to be an id, a label with offsets, and a text, with tabs")
+    for key, match in bound.items():
+        offsets = [int(number) for number in re.findall(r"\d+", match[3])]
+        start, end = offsets[0], offsets[-1]
+        if len(offsets) == 2 and text[start:end].split() != match[4].split():
+            raise ValueError(
+                f"{key} is {shorten(match[4])}, but the text at its offsets is {shorten(text[start:end])}"
+            )
+        reference = references.get(key)
+        concept = None
+        if reference is not None:
+            concept = parse_concept(reference[3], reference[4], scores.get(reference[1]))
+        yield Entity(start, end, match[2], scores.get(key), concept)
+
+
+def _read_pair(file: BufferedIOBase, options: ReadOptions) -> Record:
+    """The record of an .ann file, with the text of the .txt file beside it; ValueError if there is none."""
+    if options.path is None or not options.path.with_suffix(".txt").is_file():
+        raise ValueError("the annotations have no text: beside NAME.ann a file NAME.txt is needed")
+    text = options.path.with_suffix(".txt").read_bytes()
+    return _make_record(options.name, text, file.read(), options)
+
+
+def _make_record(name: str, text: bytes, annotations: bytes, options: ReadOptions) -> Record:
+    """A record of the bytes of both files; ValueError if they do not fit each other."""
+    decoded = decode_utf8(text)
+    entities: tuple[Entity, ...] = ()
+    if options.entities:
+        entities = check_entities(parse_annotations(decode_utf8(annotations), decoded), len(decoded))
+    return Record(id_of_member(name), decoded, {}, (), entities)
+
+
+def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """The record of each text in a zip file."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            known = set(names)
+            stems = [name.removesuffix(".txt") for name in names if name.endswith(".txt")]
+            for stem in stems:
+                pair = (f"{stem}.txt", f"{stem}.ann")
+                yield or_bad_record(partial(_read_members, archive, pair, known, options))
+            for name in names:
+                path = PurePosixPath(name)
+                if path.suffix == ".ann" and str(path.with_suffix(".txt")) not in known:
+                    yield BadRecord(f"{name} has no text: beside NAME.ann a file NAME.txt is needed")
+    except zipfile.BadZipFile as err:
+        yield BadRecord(f"not a valid zip file: {err}")
+
+
+def _read_members(
+    archive: zipfile.ZipFile, pair: tuple[str, str], known: set[str], options: ReadOptions
+) -> Record:
+    """The record of a text in a zip file; a text without annotations has no entities."""
+    contents = []
+    for name in pair:
+        try:
+            size = archive.getinfo(name).file_size if name in known else 0
+            if size > MAX_TEXT_BYTES:
+                raise ValueError(f"{name} has {size:,} bytes, over {MAX_TEXT_BYTES:,}")
+            contents.append(archive.read(name) if name in known else b"")
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as err:
+            # Damaged, encrypted, or compressed in a way that Python does not know.
+            raise ValueError(f"{name} cannot be read: {err}") from err
+    return _make_record(pair[0].removesuffix(".txt"), contents[0], contents[1], options)
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: str) -> None:
+    """Write a file into a zip file."""
+    info = zipfile.ZipInfo(name, _TIME)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, content.encode())
+
+
+def _annotation_lines(record: Record) -> Iterator[str]:
+    """The lines of a record's .ann file."""
+    for number, entity in enumerate(record.entities, start=1):
+        mention = re.sub(r"\s", " ", record.text[entity.start : entity.end])
+        label = re.sub(r"\s", "_", entity.label)
+        yield f"T{number}\t{label} {entity.start} {entity.end}\t{mention}\n"
+        if entity.score is not None:
+            yield f"#{2 * number - 1}\tAnnotatorNotes T{number}\tscore={entity.score}\n"
+        if entity.concept is not None:
+            name = _LINE_BREAK.sub(" ", entity.concept.name)
+            yield f"N{number}\tReference T{number} {entity.concept.id}\t{name}\n"
+            if entity.concept.score is not None:
+                yield f"#{2 * number}\tAnnotatorNotes N{number}\tscore={entity.concept.score}\n"

@@ -1,0 +1,156 @@
+"""CoNLL: a word and its tag on each line, an empty line after each sentence. IOB, IOB2, BILUO and BIOES."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from io import BufferedIOBase
+
+from spacy.training import iob_to_biluo
+from spacy.training.iob_utils import tags_to_entities
+
+from ..types import Entity
+from .records import (
+    BadRecord,
+    Passage,
+    ReadOptions,
+    Record,
+    check_entities,
+    decode_utf8,
+    or_bad_record,
+    shorten,
+)
+
+SENTENCES = 10
+"""Sentences of a record, where nothing marks documents; as spaCy's `convert` recommends."""
+SENTENCE = "sentence"
+"""The type of passages that are sentences."""
+_TAG = re.compile(r"O|([BILUES])-(.+)")
+_PREFIXES = {"E": "L", "S": "U"}
+_DOCUMENT = re.compile(r"-DOCSTART-|# ?newdoc|# ?doc_id\b")
+
+Sentence = list[bytes] | None
+"""The lines of a sentence; None: here a document begins."""
+
+
+def read_conll(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """Read a record from each document, which lines ``-DOCSTART-`` begin, or from `SENTENCES` sentences.
+
+    The first column is the word, the last one the tag; white space separates columns, and other lines that
+    begin with ``# `` are comments. Spaces join the words of a sentence, and line breaks the sentences, which
+    are the passages of the record. A line with one sentence, each word with its tag after ``|``, is read too.
+    """
+    for sentences in _documents(_sentences(file)):
+        yield or_bad_record(partial(_parse_document, sentences, options))
+
+
+def biluo_tags(tags: Sequence[str]) -> list[str]:
+    """The tags of a sentence in BILUO, by spaCy's `iob_to_biluo`, which reads IOB and IOB2.
+
+    RAISES: ValueError for a tag of none of these schemes.
+
+    >>> biluo_tags(["I-Cell", "E-Cell", "O", "S-Taxon"])
+    ['B-Cell', 'L-Cell', 'O', 'U-Taxon']
+    """
+    mapped = []
+    for tag in tags:
+        match = _TAG.fullmatch(tag)
+        if match is None:
+            raise ValueError(f"tag {tag!r}: allowed are O, and B-, I-, L-, U-, E- or S- with a label")
+        mapped.append(tag if match[1] not in _PREFIXES else f"{_PREFIXES[match[1]]}-{match[2]}")
+    return [tag for part in _units(mapped) for tag in iob_to_biluo(part)]
+
+
+def _units(tags: Sequence[str]) -> Iterator[list[str]]:
+    """The tags in parts after each of which an entity ends: iob_to_biluo goes on after ``U-`` and ``L-``."""
+    part: list[str] = []
+    for tag in tags:
+        if tag[0] in "BU" and part:
+            yield part
+            part = []
+        part.append(tag)
+        if tag[0] in "LU":
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _sentences(lines: Iterable[bytes]) -> Iterator[Sentence]:
+    """The lines of each sentence, and None where a document begins."""
+    sentence: list[bytes] = []
+    for line in lines:
+        if line.startswith(b"\xef\xbb\xbf"):
+            line = line[3:]
+        is_mark = _DOCUMENT.match(line[:20].decode("latin-1")) is not None
+        if line.strip() and not is_mark and not _is_comment(line):
+            sentence.append(line)
+            continue
+        if sentence and (is_mark or not line.strip()):
+            yield sentence
+            sentence = []
+        if is_mark:
+            yield None
+    if sentence:
+        yield sentence
+
+
+def _is_comment(line: bytes) -> bool:
+    """Whether a line is a comment, and not the word ``#`` with its tag."""
+    return line.startswith(b"# ") and _TAG.fullmatch(line.split()[-1].decode("latin-1")) is None
+
+
+def _documents(sentences: Iterator[Sentence]) -> Iterator[list[list[bytes]]]:
+    """The sentences of each document."""
+    first = next(sentences, [])
+    has_marks = first is None
+    document: list[list[bytes]] = [] if first is None else [first]
+    for sentence in sentences:
+        if sentence is None:
+            has_marks = True
+        if document and (sentence is None or (not has_marks and len(document) == SENTENCES)):
+            yield document
+            document = []
+        if sentence is not None:
+            document.append(sentence)
+    if any(document):
+        yield document
+
+
+def _parse_document(sentences: list[list[bytes]], options: ReadOptions) -> Record:
+    """The record of a document's sentences; ValueError if a line is wrong."""
+    texts: list[str] = []
+    passages: list[Passage] = []
+    entities: list[Entity] = []
+    start = 0
+    for lines in sentences:
+        for words, tags in _columns([decode_utf8(line).strip() for line in lines]):
+            offsets = [start]
+            for word in words:
+                offsets.append(offsets[-1] + len(word) + 1)
+            if options.entities:
+                entities += [
+                    Entity(offsets[first], offsets[last + 1] - 1, label)
+                    for label, first, last in tags_to_entities(biluo_tags(tags))
+                ]
+            texts.append(" ".join(words))
+            passages.append(Passage(start, start + len(texts[-1]), {"type": SENTENCE}))
+            start += len(texts[-1]) + 1
+    text = "\n".join(texts)
+    return Record("", text, {}, tuple(passages), check_entities(entities, len(text)))
+
+
+def _columns(lines: list[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Words and tags of the lines of a sentence; of lines with ``word|tag``, each is a sentence."""
+    if all("\t" not in line and all("|" in word for word in line.split()) for line in lines):
+        for line in lines:
+            parts = [word.split("|") for word in line.split()]
+            yield [part[0] for part in parts], [part[-1] for part in parts]
+        return
+    rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(rows[0]) or len(row) < 2 or not row[0].strip():
+            raise ValueError(
+                f"line {shorten(line)} has {len(row)} columns, and the first one of its sentence "
+                f"{len(rows[0])}: needed are a word, a tag, and the same number in all lines"
+            )
+    yield [row[0].strip() for row in rows], [row[-1].strip() for row in rows]

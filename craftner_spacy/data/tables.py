@@ -1,0 +1,158 @@
+"""CSV and TSV: read, each row is one record; written, each row is one entity."""
+
+import codecs
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from functools import partial
+from io import BufferedIOBase, TextIOWrapper
+from typing import IO, Any, cast
+
+from .jsonl import entity_as_json, from_json
+from .records import PLAIN, BadRecord, ReadOptions, Record, Tokenizer, WriteOptions, or_bad_record, shorten
+
+MAX_FIELD = 20_000_000
+"""Characters of a field, at most: a quote that is not closed would take the rest of the file into memory."""
+COLUMNS = ("start", "end", "label", "score", "text")
+CONCEPT_COLUMNS = ("concept", "concept_name", "concept_score")
+"""Columns of an entity; those of concepts are there if an entity has one."""
+
+
+def read_csv(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """Read a record from each row; the first row names the fields, and commas or semicolons separate them.
+
+    All values are text. Fields may be in quotes, and then hold separators, line breaks and doubled quotes.
+    The encoding is UTF-8, or UTF-16 if the file begins so, or that of the options.
+    """
+    return _read_rows(file, options, ",;")
+
+
+def read_tsv(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    """Read a record from each row, as `read_csv` does; tabs separate the fields."""
+    return _read_rows(file, options, "\t")
+
+
+def write_csv(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
+    """Write each entity to a row: the record's id, start, end, label, score, text, and its concept.
+
+    With `options.fields`, the other fields of the record follow; values that are no text become JSON. The
+    records are gone through once before they are written, to find the columns.
+    """
+    _write_rows(file, records, options, ",")
+
+
+def write_tsv(
+    file: BufferedIOBase, records: Iterable[Record], tokenizer: Tokenizer, options: WriteOptions = PLAIN
+) -> None:
+    """Write each entity to a row, as `write_csv` does, with tabs between columns."""
+    _write_rows(file, records, options, "\t")
+
+
+def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> Iterator[Record | BadRecord]:
+    """The records of a table whose fields one of the separators divides."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
+    encoding = options.encoding or _encoding(file)
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        yield BadRecord(f"encoding = {encoding!r}: allowed are names that Python knows, such as cp1252")
+        return
+    # What does not fit the encoding becomes half of a surrogate pair, and the row a bad record.
+    lines = TextIOWrapper(cast(IO[bytes], file), encoding, errors="surrogateescape", newline="")
+    try:
+        header = lines.readline()
+        separator = _separator(header, options.text_field, separators)
+        header_lines = iter([header]) if header else iter(())
+        rows = csv.reader(_chained(header_lines, lines), delimiter=separator, strict=True)
+        names = next(rows, [])
+        if len(set(names)) < len(names):
+            yield BadRecord(f"a column name stands twice in the first row: {shorten(names)}")
+            return
+        while True:
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as err:
+                yield BadRecord(f"not a row of the table, at line {rows.line_num}: {err}")
+                continue
+            if row:
+                yield or_bad_record(partial(_parse_row, names, row, encoding, options))
+    except UnicodeError as err:
+        yield BadRecord(f"not {encoding} from here to the end of the file: {err}")
+    finally:
+        # Without it, the wrapper closes the file when it is no longer used.
+        lines.detach()
+
+
+def _chained(first: Iterator[str], rest: Iterable[str]) -> Iterator[str]:
+    yield from first
+    yield from rest
+
+
+def _encoding(file: BufferedIOBase) -> str:
+    """The encoding of a file by its first bytes."""
+    start = file.read(2)
+    file.seek(0)
+    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _separator(header: str, text_field: str, separators: str) -> str:
+    """The separator with which the header has the field of the text; if none has, the first one.
+
+    >>> _separator("id;text", "text", ",;")
+    ';'
+    """
+    for separator in separators:
+        if text_field in (name.strip('"') for name in header.rstrip("\r\n").split(separator)):
+            return separator
+    return separators[0]
+
+
+def _parse_row(names: list[str], row: list[str], encoding: str, options: ReadOptions) -> Record:
+    """The record of a row; ValueError if it has none."""
+    if len(row) != len(names):
+        raise ValueError(
+            f"it has {len(row)} fields, and the first row {len(names)}: a separator, a line break or a quote "
+            "in a field needs quotes around the field"
+        )
+    fields = dict(zip(names, row, strict=True))
+    if any("\udc80" <= character <= "\udcff" for value in row for character in value):
+        raise ValueError(
+            f"not {encoding.removesuffix('-sig')}: --encoding names another (cp1252 is Excel's in the West)"
+        )
+    # Text, not what an entity of another table is.
+    fields.pop("entities", None)
+    return from_json(fields, options)
+
+
+def _write_rows(
+    file: BufferedIOBase, records: Iterable[Record], options: WriteOptions, separator: str
+) -> None:
+    """Write the entities of records as a table."""
+    names: dict[str, None] = {}
+    has_concepts = False
+    for record in records:
+        has_concepts = has_concepts or any(e.concept is not None for e in record.entities)
+        names.update(dict.fromkeys(record.fields if options.fields else ()))
+    columns = [options.id_field, *COLUMNS, *(CONCEPT_COLUMNS if has_concepts else ())]
+    lines = TextIOWrapper(cast(IO[bytes], file), "utf-8", newline="")
+    try:
+        writer = csv.writer(lines, delimiter=separator, lineterminator="\n")
+        writer.writerow([*columns, *(f"source_{name}" if name in columns else name for name in names)])
+        for record in records:
+            others = [_cell(record.fields.get(name)) for name in names]
+            for entity in record.entities:
+                row = {options.id_field: record.id, **entity_as_json(entity, record.text)}
+                writer.writerow([*(_cell(row.get(column)) for column in columns), *others])
+    finally:
+        lines.detach()
+
+
+def _cell(value: Any) -> str | float | int:
+    """A value as it stands in a cell: nothing for None, JSON for what is neither text nor a number."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)

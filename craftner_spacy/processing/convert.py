@@ -1,0 +1,142 @@
+"""Annotated files into one file of another format, or into training data: `convert`. No model is needed."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import spacy
+from tqdm import tqdm
+
+from ..data.file_kinds import check_output
+from ..data.formats import get_format, is_compressed, write_file
+from ..data.records import Record
+from .inputs import Checked, ReadPlan, check_records, make_shards
+from .seen_ids import open_seen_ids
+from .settings import SHARD_CHARACTERS, Settings
+from .source_files import LeftOut, find_sources
+from .workdir import skipped_list, write_skipped
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` did.
+
+    output (Path): the file that it wrote.
+    records, entities (int): in the output.
+    labels (dict[str, int]): the number of entities of each label, the most frequent first.
+    skipped (int): records left out; they are listed in OUTPUT.skipped.jsonl.
+    left_out (Sequence[LeftOut]): files of the folders among the inputs that were not read, and why.
+    """
+
+    output: Path
+    records: int
+    entities: int
+    labels: dict[str, int]
+    skipped: int
+    left_out: Sequence[LeftOut] = ()
+
+
+def convert(
+    inputs: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    text_field: str = "text",
+    id_field: str = "id",
+    encoding: str | None = None,
+    skip_errors: bool = False,
+    no_text: bool = False,
+    keep_names: bool = False,
+    fields: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Conversion:
+    """Write annotated files as one file of another format.
+
+    A ``.spacy`` file is training data: its tokens are split where entities begin and end, of entities that
+    overlap the longest is in `doc.ents`, and sentences begin where the input says so, else by spaCy's rule
+    for punctuation. Records without an id are named after their file and number.
+
+    inputs (str | Path | Sequence[str | Path]): files, or folders of files of `input_format`.
+    output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
+    input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
+    text_field, id_field (str): the names of these fields in formats whose records have fields.
+    encoding (str | None): of tables; None: UTF-8, or UTF-16 if a table begins so.
+    skip_errors (bool): whether to leave out bad records, and list them in OUTPUT.skipped.jsonl.
+    no_text (bool): whether to leave the texts of the records out of the output.
+    keep_names (bool): whether text and id have the input's names in the output.
+    fields (bool): whether a table of entities has the records' other fields.
+    overwrite (bool): whether to replace the output if it exists.
+    progress (bool): whether to show a bar on standard error.
+    RETURNS (Conversion): what was done.
+    RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument, or an input that changes
+        meanwhile; FileExistsError if the output exists (unless `overwrite`); OSError if a file cannot be read
+        or written; ImportError if the library of a format is not installed.
+    """
+    out = Path(output)
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    sources, left_out = find_sources(paths, input_format, out)
+    fmt = get_format(out, output_format, "--output-format")
+    if fmt.write is None:
+        raise ValueError(f"{out}: {fmt.name} cannot hold entities")
+    settings = Settings(
+        limit=None,
+        skip_errors=skip_errors,
+        text_field=text_field,
+        id_field=id_field,
+        make_ids=True,
+        output_format=fmt.name,
+        shard_characters=SHARD_CHARACTERS,
+        engine="local",
+        encoding=encoding,
+        no_text=no_text,
+        keep_names=keep_names,
+        fields=fields,
+    )
+    options = settings.write_options._replace(training=fmt.name == "docbin")
+    fmt.check_options(options)
+    read = [source.path for source in sources]
+    check_output(out, read, overwrite)
+    check_output(skipped_list(out), read, overwrite=True)
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
+    max_length = nlp.max_length if fmt.name == "docbin" else sys.maxsize
+    plan = ReadPlan(sources, settings, max_length, fmt.forbidden_id_chars, entities=True)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        with (
+            open_seen_ids(Path(folder) / "ids.sqlite") as seen_ids,
+            tqdm(desc="checking", unit=" records", disable=not progress) as bar,
+        ):
+            checked = check_records(plan, seen_ids, bar)
+        records = _Records(plan, checked)
+        unfinished = Path(folder) / "output.tmp"
+        write_file(unfinished, fmt, records, nlp.make_doc, is_compressed(out), options)
+        write_skipped(out, checked.skipped)
+        unfinished.replace(out)
+    labels = dict(records.labels.most_common())
+    return Conversion(out, checked.n_records, records.labels.total(), labels, len(checked.skipped), left_out)
+
+
+class _Records:
+    """The good records of a plan, read anew each time they are iterated over; their labels are counted."""
+
+    def __init__(self, plan: ReadPlan, checked: Checked) -> None:
+        """Iterate over nothing yet.
+
+        plan (ReadPlan): what is read.
+        checked (Checked): which records are good.
+        """
+        self._plan = plan
+        self._checked = checked
+        self.labels: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Record]:
+        """Start at the first record, and count from zero."""
+        self.labels.clear()
+        for record in chain.from_iterable(shard.records for shard in make_shards(self._plan, self._checked)):
+            self.labels.update(entity.label for entity in record.entities)
+            yield record

@@ -1,0 +1,108 @@
+"""CSV and TSV."""
+
+import csv
+from io import BytesIO
+from typing import Any
+
+import pytest
+from format_files import BY_NAME, MAKE_DOC, RECORDS, read_bytes, read_record, reasons
+
+from craftner_spacy.data import tables
+from craftner_spacy.data.records import Record, WriteOptions
+from craftner_spacy.types import Entity
+
+
+def write(name: str, records: Any, options: WriteOptions | None = None) -> str:
+    file = BytesIO()
+    arguments = () if options is None else (options,)
+    BY_NAME[name].write(file, records, MAKE_DOC, *arguments)
+    return file.getvalue().decode()
+
+
+def test_rows_are_records_with_quotes_and_line_breaks_in_fields() -> None:
+    content = 'pmid,abstract,year\r\n7,"Sox9, ""the""\r\ngene",2001\r\n\r\n8,α,\r\n'
+    first, second = read_bytes("csv", content.encode(), text_field="abstract", id_field="pmid")
+    assert first == Record("7", 'Sox9, "the"\r\ngene', {"year": "2001"})
+    assert second == Record("8", "α", {"year": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("csv", "id,text\n1,caf\u00e9\n".encode()),
+        ("csv", "id,text\n1,caf\u00e9\n".encode("utf-8-sig")),
+        ("csv", "id;text\n1;caf\u00e9\n".encode()),
+        ("csv", '"id";"text"\n1;"caf\u00e9"\n'.encode()),
+        ("tsv", "id\ttext\n1\tcaf\u00e9\n".encode()),
+        ("tsv", "id\ttext\r\n1\tcaf\u00e9\r\n".encode("utf-16")),
+    ],
+    ids=["utf-8", "mark", "semicolons", "quoted names", "tabs", "utf-16"],
+)
+def test_separators_and_encodings_are_found(name: str, content: bytes) -> None:
+    assert read_record(name, content) == Record("1", "caf\u00e9", {})
+
+
+def test_other_encodings_are_given() -> None:
+    content = "id,text\n1,caf\u00e9\n2,tea\n".encode("cp1252")
+    assert read_bytes("csv", content, encoding="cp1252")[0] == Record("1", "caf\u00e9", {})
+    wrong, right = reasons("csv", content)
+    assert wrong == "not utf-8: --encoding names another (cp1252 is Excel's in the West)"
+    assert right is None
+    assert read_bytes("csv", content, encoding="latin-99")[0][0].startswith("encoding = 'latin-99': allowed")
+    cut = reasons("tsv", "id\ttext\n1\tx\n".encode("utf-16")[:-1])
+    assert cut[-1] is not None
+
+
+def test_rows_of_another_form_are_bad_records_and_the_next_ones_are_read() -> None:
+    content = b'id,text\n1,a,b\n2,x\n3,"o"p\n4,y\n5,"open\n6,z\n'
+    more, good, quote, also_good, unclosed = reasons("csv", content)
+    assert more is not None
+    assert more.startswith("it has 3 fields, and the first row 2")
+    assert quote is not None
+    assert quote.startswith("not a row of the table, at line 4: ")
+    assert (good, also_good) == (None, None)
+    assert unclosed == "not a row of the table, at line 7: unexpected end of data"
+    assert reasons("csv", b"a,text,a\n") == [
+        "a column name stands twice in the first row: ['a', 'text', 'a']"
+    ]
+    (no_text,) = reasons("csv", b"id,title\n1,x\n")
+    assert no_text == "field 'text' has to be a string, not None; fields: ['id', 'title']"
+    assert reasons("csv", b"") == []
+
+
+def test_a_field_without_end_is_not_taken_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "x" * 200_000
+    assert read_record("csv", f"id,text\n1,{long}\n".encode()).text == long
+    monkeypatch.setattr(tables, "MAX_FIELD", 0)
+    before = csv.field_size_limit(1000)
+    try:
+        assert reasons("csv", f"id,text\n1,{long}\n2,x\n".encode()) == [
+            "not a row of the table, at line 2: field larger than field limit (1000)",
+            None,
+        ]
+    finally:
+        csv.field_size_limit(before)
+
+
+def test_each_entity_is_a_row() -> None:
+    header, *rows = write("csv", RECORDS).splitlines()
+    assert header == "id,start,end,label,score,text,concept,concept_name,concept_score"
+    assert len(rows) == sum(len(record.entities) for record in RECORDS)
+    assert rows[0].startswith("12,0,4,Protein,0.987654,Sox9,")
+    assert write("csv", [Record("1", "a mouse", {"year": 1}, (), (Entity(2, 7, "T"),))]) == (
+        "id,start,end,label,score,text\n1,2,7,T,,mouse\n"
+    )
+
+
+def test_fields_follow_where_they_are_asked_for_and_the_id_keeps_its_name() -> None:
+    entity = Entity(0, 6, "T,x", 0.25)
+    records = [
+        Record("7", 'a "b"\nmice', {"year": 2001, "label": "x", "mesh": ["Mice"]}, (), (entity,)),
+        Record("8", "mice run", {"doi": "10.0/x"}, (), (Entity(0, 4, "T", 1.0),)),
+    ]
+    written = write("tsv", records, WriteOptions(id_field="pmid", fields=True))
+    assert written == (
+        "pmid\tstart\tend\tlabel\tscore\ttext\tyear\tsource_label\tmesh\tdoi\n"
+        '7\t0\t6\tT,x\t0.25\t"a ""b""\n"\t2001\tx\t"[""Mice""]"\t\n'
+        "8\t0\t4\tT\t1.0\tmice\t\t\t\t10.0/x\n"
+    )
