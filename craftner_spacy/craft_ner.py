@@ -26,8 +26,8 @@ from .settings import (
     Setting,
     WithSettings,
     check_alignment_mode,
-    check_batch_tokens,
     check_bool,
+    check_from_one,
     check_label_map,
     check_spans_key,
     check_threshold,
@@ -54,7 +54,7 @@ class CraftNER(WithSettings, TrainablePipe):
     spans_key = Setting(check_spans_key)
     threshold = Setting(check_threshold)
     label_map = Setting(check_label_map, lambda self, label_map: self._check_labels(label_map))
-    batch_tokens = Setting(check_batch_tokens, lambda self, n: self.model.attrs.update(batch_tokens=n))
+    batch_tokens = Setting(check_from_one, lambda self, n: self.model.attrs.update(batch_tokens=n))
 
     def __init__(
         self,

@@ -11,41 +11,55 @@ from spacy.language import Language
 from spacy.util import dot_to_dict, is_package
 
 from .craft_ner import CraftNER
+from .linking.craft_linker import CraftLinker
 from .model import get_shim
 
 SETTINGS = {"threshold": "threshold", "batch_tokens": "batch_tokens", "precision": "model.precision"}
 """Settings that can be chosen when a pipeline is loaded, and their keys in the component's config."""
+KB_NAMES = ("auto", "bundled", "none")
+"""What `load_pipeline` takes as `kb` that is no file."""
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
 
 
 def load_pipeline(
-    model: str | Language, *, label_map: Mapping[str, str] | None = None, **settings: Any
+    model: str | Language,
+    *,
+    label_map: Mapping[str, str] | None = None,
+    kb: str | None = None,
+    **settings: Any,
 ) -> Language:
     """The pipeline of that name, or a blank one with a `craft_ner` of that model.
 
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
         a loaded pipeline is checked and returned.
     label_map (Mapping[str, str] | None): other names for labels; None: as the pipeline has it.
+    kb (str | None): what gives the entities ids: 'bundled', the file of a knowledge base, or 'none'; 'auto':
+        the `craft_linker` of the pipeline, if it has one, and the bundled knowledge base for a model that is
+        no pipeline; None: as 'auto', but nothing for such a model.
     settings: some of `SETTINGS`; None: as the pipeline has it.
     RAISES: ValueError if it has no `craft_ner` with a span group, or if the settings come with a loaded
-        pipeline; what `spacy.load` and `sources.find_folder` raise.
+        pipeline; what `spacy.load`, `sources.find_folder` and `linking.knowledge_base.KnowledgeBase` raise.
     """
     chosen = {SETTINGS[name]: value for name, value in settings.items() if value is not None}
     if isinstance(model, Language):
-        if chosen or label_map is not None:
-            raise ValueError(
-                f"{', '.join(SETTINGS)}, label_map of a loaded pipeline are set on its component"
-            )
+        if chosen or label_map is not None or kb not in (None, "auto"):
+            names = ", ".join([*SETTINGS, "label_map", "kb"])
+            raise ValueError(f"{names} of a loaded pipeline are set on its components")
         get_component(model)
         return model
-    nlp = _load(model, chosen)
+    is_pipeline = is_package(model) or (Path(model) / "meta.json").is_file()
+    nlp = _load(model, is_pipeline, chosen)
     if label_map is not None:
         get_component(nlp).label_map = dict(label_map)
+    if kb == "auto":
+        kb = None if is_pipeline else "bundled"
+    if kb is not None:
+        _set_kb(nlp, kb)
     return nlp
 
 
-def _load(model: str, chosen: Mapping[str, Any]) -> Language:
-    if is_package(model) or (Path(model) / "meta.json").is_file():
+def _load(model: str, is_pipeline: bool, chosen: Mapping[str, Any]) -> Language:
+    if is_pipeline:
         nlp = spacy.load(model)
         name = get_component(nlp).name
         config = {f"components.{name}.{key}": value for key, value in chosen.items()}
@@ -53,6 +67,22 @@ def _load(model: str, chosen: Mapping[str, Any]) -> Language:
     nlp = spacy.blank("en")
     nlp.add_pipe("craft_ner", config=dot_to_dict({"model.name": model, **chosen}))
     return nlp
+
+
+def _set_kb(nlp: Language, kb: str) -> None:
+    """Let a pipeline give ids by this knowledge base; 'none': let it give none."""
+    linkers = [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, CraftLinker)]
+    if kb == "none":
+        for name, _ in linkers:
+            nlp.remove_pipe(name)
+        return
+    if not linkers:
+        nlp.add_pipe("craft_linker")
+    linker = get_linker(nlp)
+    assert linker is not None
+    linker.spans_key = get_component(nlp).spans_key
+    linker.kb = kb
+    linker.source.open(kb)
 
 
 def get_component(nlp: Language) -> CraftNER:
@@ -68,8 +98,29 @@ def get_component(nlp: Language) -> CraftNER:
     return components[0]
 
 
+def get_linker(nlp: Language) -> CraftLinker | None:
+    """The last `craft_linker` of the pipeline; None if it has none."""
+    linkers = [component for _, component in nlp.pipeline if isinstance(component, CraftLinker)]
+    return linkers[-1] if linkers else None
+
+
+def labels_without_ids(nlp: Language) -> list[str]:
+    """Labels of the pipeline that its knowledge base has no table for; without `craft_linker` none.
+
+    The weights are loaded if they are not yet.
+    RAISES: what `get_component` and `KnowledgeBase` raise; what loading the weights raises.
+    """
+    linker = get_linker(nlp)
+    if linker is None:
+        return []
+    component = get_component(nlp)
+    known = linker.source.open(linker.kb).labels
+    labels = {component.label_map.get(label, label) for label in component.scheme.labels}
+    return sorted(labels - known)
+
+
 def describe_model(nlp: Language) -> dict[str, Any]:
-    """What decides the entities: a digest of the pipeline's config and weights, settings, device, versions.
+    """What decides entities and their ids: digests of all files, settings, device, versions.
 
     The weights are loaded and made ready for inference if they are not yet.
     RAISES: what `get_component` raises; what loading the weights raises; what `inference_network` of the
@@ -94,5 +145,18 @@ def describe_model(nlp: Language) -> dict[str, Any]:
         "batch_tokens": component.model.attrs["batch_tokens"],
         "device": shim.device.type,
         "precision": shim.inference_precision,
+        **_describe_linker(get_linker(nlp)),
         **{name: version(name) for name in VERSIONS},
     }
+
+
+def _describe_linker(linker: CraftLinker | None) -> dict[str, Any]:
+    if linker is None:
+        return {"kb": None, "linker": None}
+    digest = hashlib.sha256()
+    with linker.kb_path.open("rb") as file:
+        # May be larger than the memory.
+        while block := file.read(1 << 20):
+            digest.update(block)
+    settings = {name: value for name, value in linker.cfg.items() if name not in ("kb", "save_kb")}
+    return {"kb": digest.hexdigest(), "linker": settings}

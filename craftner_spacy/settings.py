@@ -136,7 +136,7 @@ def check_threshold(value: Any) -> float:
     return value
 
 
-def check_batch_tokens(value: Any) -> int:
+def check_from_one(value: Any) -> int:
     """RAISES: ValueError unless it is a whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("allowed are whole numbers from 1")

@@ -16,6 +16,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tiny_kbs import make_tiny_kb
 from tiny_models import make_tiny_model, make_tiny_roberta
 from tiny_pipelines import make_nlp, train
 
@@ -53,6 +54,12 @@ def pipeline(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     path = tmp_path_factory.mktemp("pipeline") / "tiny"
     make_nlp(tiny_model).to_disk(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A knowledge base for the tiny model. Shared: do not write into it."""
+    return make_tiny_kb(tmp_path_factory.mktemp("kb") / "tiny.sqlite")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from .options import (
     Fields,
     GpuId,
     InputFormat,
+    Kb,
     KeepNames,
     LabelMap,
     Model,
@@ -37,6 +38,7 @@ def annotate_command(
     batch_tokens: Annotated[int | None, typer.Option(help="wordpieces in one forward pass")] = None,
     precision: Precision = None,
     label_map: LabelMap = None,
+    kb: Kb = "auto",
     n_process: Annotated[int, typer.Option(help="processes; -1: one for each CPU")] = 1,
     limit: Annotated[int | None, typer.Option(help="annotate at most this many records")] = None,
     skip_errors: Annotated[
@@ -94,6 +96,7 @@ def annotate_command(
             batch_tokens=batch_tokens,
             precision=precision,
             label_map=names,
+            kb=kb,
             n_process=n_process,
             limit=limit,
             skip_errors=skip_errors,
@@ -115,8 +118,9 @@ def annotate_command(
             address=address,
         )
     speed = f", {done.new_words / done.seconds:,.0f} words/s" if done.new_records else ""
+    linked = f", {done.linked:,} of them with ids" if done.linked else ""
     typer.echo(
-        f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities "
+        f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities{linked} "
         f"({done.new_records:,} records in this run{speed})"
     )
     if done.skipped:

@@ -3,11 +3,11 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from .options import GpuId, Model, use_gpu
+from .options import GpuId, Kb, Model, use_gpu
 from .tables import print_table
 
 
-def info_command(model: Model = "small", gpu_id: GpuId = -1) -> None:
+def info_command(model: Model = "small", kb: Kb = "auto", gpu_id: GpuId = -1) -> None:
     """Print versions, model, device and numeric precision.
 
     They are those that would be used, and the table says why.
@@ -16,10 +16,10 @@ def info_command(model: Model = "small", gpu_id: GpuId = -1) -> None:
 
     from ..inference.bf16 import has_bf16_units
     from ..model import get_shim
-    from ..pipelines import VERSIONS, describe_model, get_component, load_pipeline
+    from ..pipelines import VERSIONS, describe_model, get_component, get_linker, load_pipeline
 
     use_gpu(gpu_id)
-    nlp = load_pipeline(model)
+    nlp = load_pipeline(model, kb=kb)
     facts = describe_model(nlp)
     component = get_component(nlp)
     units = "has" if has_bf16_units(facts["device"]) else "has no"
@@ -41,6 +41,11 @@ def info_command(model: Model = "small", gpu_id: GpuId = -1) -> None:
     )
     table.add_row("threshold", str(facts["threshold"]), "of the component")
     table.add_row("batch_tokens", str(facts["batch_tokens"]), "of the component")
+    linker = get_linker(nlp)
+    if linker is None:
+        table.add_row("knowledge base", "none", f"--kb {kb}: entities get no ids")
+    else:
+        table.add_row("knowledge base", facts["kb"][:16], f"start of its SHA-256; {linker.kb_path.name}")
     print_table(table)
 
 

@@ -80,6 +80,13 @@ def use_gpu(gpu_id: int) -> None:
 Model = Annotated[
     str, typer.Option(help="small, biobert, a hub id, a folder with a model or a pipeline, or a package")
 ]
+Kb = Annotated[
+    str,
+    typer.Option(
+        help="what gives entities ids: bundled, a file made by kb build, or none; auto: as the pipeline has "
+        "it, and bundled for a model"
+    ),
+]
 GpuId = Annotated[int, typer.Option(help="GPU ID or -1 for CPU")]
 InputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")]
 OutputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {WRITABLE}")]

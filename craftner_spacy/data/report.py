@@ -1,4 +1,4 @@
-"""An annotated file as one HTML page: counts, frequent entities, scores, and the texts with entities."""
+"""An annotated file as one HTML page: counts, frequent entities and concepts, scores, and the texts."""
 
 import math
 from collections import Counter
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..labels import DISPLACY_COLORS, GLOSSARY
+from ..linking.links import concept_url
 from ..types import Entity
 from .file_kinds import check_input, check_output
 from .formats import get_format, read_file, stem_of
@@ -18,6 +19,19 @@ N_BINS = 10
 OTHER_COLOR = "#dddddd"
 FAINTEST = 25
 """Percent of the label's colour in an entity of score 0: pale, but still another colour for each label."""
+
+
+class ConceptCount(NamedTuple):
+    """A concept, and how many entities stand for it.
+
+    id (str): its id.
+    name (str): its name; "" if it is not known.
+    mentions (int): the entities.
+    """
+
+    id: str
+    name: str
+    mentions: int
 
 
 class LabelStats(NamedTuple):
@@ -30,6 +44,8 @@ class LabelStats(NamedTuple):
     mean (float | None): of the scores; None if no entity has one.
     bins (tuple[int, ...]): entities by score, in `N_BINS` bins of equal width from 0 to 1.
     frequent (list[tuple[str, int]]): the most frequent entities, spelled as the first of them, with counts.
+    linked (int): entities whose concept is known.
+    concepts (list[ConceptCount]): the most frequent concepts.
     """
 
     label: str
@@ -39,6 +55,8 @@ class LabelStats(NamedTuple):
     mean: float | None
     bins: tuple[int, ...]
     frequent: list[tuple[str, int]]
+    linked: int
+    concepts: list[ConceptCount]
 
 
 class SetStats(NamedTuple):
@@ -46,6 +64,7 @@ class SetStats(NamedTuple):
 
     records, words, entities (int): in the set; words are what white space separates.
     without_entities (int): records that have none.
+    linked (int): entities whose concept is known.
     labels (list[LabelStats]): sorted from the most to the least frequent.
     shown (list[Record]): the first records.
     bad_records (int): records that cannot be read; they are in no other count.
@@ -57,6 +76,7 @@ class SetStats(NamedTuple):
     words: int
     entities: int
     without_entities: int
+    linked: int
     labels: list[LabelStats]
     shown: list[Record]
     bad_records: int = 0
@@ -74,9 +94,12 @@ class _LabelCounts:
         self._bins = [0] * N_BINS
         self._score_sum = 0.0
         self.bad_scores = 0
+        self._concepts: Counter[str] = Counter()
+        self._names: dict[str, str] = {}
 
-    def add(self, mention: str, score: float | None) -> None:
+    def add(self, mention: str, entity: Entity) -> None:
         """Count an entity."""
+        score, concept = entity.score, entity.concept
         key = mention.casefold()
         self._mentions[key] += 1
         self._spellings.setdefault(key, mention)
@@ -85,6 +108,9 @@ class _LabelCounts:
         elif score is not None:
             self._bins[score_bin(score)] += 1
             self._score_sum += score
+        if concept is not None:
+            self._concepts[concept.id] += 1
+            self._names.setdefault(concept.id, concept.name)
 
     def stats(self, label: str, n_frequent: int) -> LabelStats:
         """The counts so far."""
@@ -97,6 +123,10 @@ class _LabelCounts:
             mean=self._score_sum / n_scores if n_scores else None,
             bins=tuple(self._bins),
             frequent=[(self._spellings[key], n) for key, n in self._mentions.most_common(n_frequent)],
+            linked=self._concepts.total(),
+            concepts=[
+                ConceptCount(id_, self._names[id_], n) for id_, n in self._concepts.most_common(n_frequent)
+            ],
         )
 
 
@@ -161,7 +191,7 @@ def set_stats(records: Iterable[Record | BadRecord], n_shown: int, n_frequent: i
             shown.append(record)
         for entity in record.entities:
             mention = record.text[entity.start : entity.end]
-            counts.setdefault(entity.label, _LabelCounts()).add(mention, entity.score)
+            counts.setdefault(entity.label, _LabelCounts()).add(mention, entity)
     labels = [of_label.stats(label, n_frequent) for label, of_label in counts.items()]
     labels.sort(key=lambda row: (-row.mentions, row.label))
     return SetStats(
@@ -169,6 +199,7 @@ def set_stats(records: Iterable[Record | BadRecord], n_shown: int, n_frequent: i
         words=n_words,
         entities=sum(row.mentions for row in labels),
         without_entities=n_without,
+        linked=sum(row.linked for row in labels),
         labels=labels,
         shown=shown,
         bad_records=n_bad,
@@ -195,6 +226,7 @@ def page(stats: SetStats, title: str) -> str:
         segments=segments,
         color_share=color_share,
         meanings=meanings([row.label for row in stats.labels]),
+        concept_url=concept_url,
         n_bins=N_BINS,
         # The page styles the entities of each label by a class with its number.
         numbers={row.label: number for number, row in enumerate(stats.labels)},

@@ -1,28 +1,26 @@
 """The component: looks up the concepts of entities and writes their ids on the Doc."""
 
-import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import srsly
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
-from spacy.tokens import Doc, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from thinc.api import Config
 
-from .candidates import Candidate
+from ..settings import Setting, WithSettings, check_bool, check_from_one, check_spans_key, check_threshold
 from .document import link_document
-from .entities import Place, entity_mentions, place_of
+from .entities import DocLinks, placed_mentions, unplaced_mentions, write_concepts
 from .filling import fill
 from .knowledge_base import KnowledgeBase
 from .mentions import doc_mentions
-from .settings import LinkerSettings
-from .source import NameSource, copy_whole
+from .settings import check_ids, check_kb
+from .source import NameSource
 from .temporary import TemporaryFile
+from .unknown_labels import UnknownLabels
 
 Result = TypeVar("Result")
 
@@ -84,14 +82,25 @@ def make_craft_linker(
     )
 
 
-class CraftLinker(Pipe):
+class CraftLinker(WithSettings, Pipe):
     """Concepts of entities, by the names of a knowledge base and by what the document says of them.
 
     The best candidate's id is the entity's `Span.kb_id_`, on `doc.ents` and in the span group. The group's
     attrs get ``concepts``: for each span, in their order, its candidates, the best one first, as
     ``{"id", "name", "score", "match"}``; see `candidates.Candidate`. A span without a candidate has none, and
-    keeps the id that it had. A Doc without such a group gets one, of its entities.
+    keeps the id that it had. An entity that has no place on the tokens has its ``concepts`` in the group's
+    ``unplaced``. A Doc without such a group gets one, of its entities.
+
+    The settings are attributes that may be set at any time; they are checked, and saved with the component.
     """
+
+    kb = Setting(check_kb, lambda self, _: self.source.take(None))
+    spans_key = Setting(check_spans_key)
+    threshold = Setting(check_threshold)
+    max_candidates = Setting(check_from_one)
+    overwrite = Setting(check_bool)
+    prefer_taxa = Setting(check_ids)
+    save_kb = Setting(check_bool)
 
     def __init__(
         self,
@@ -125,29 +134,32 @@ class CraftLinker(Pipe):
         self.vocab = nlp.vocab
         self.name = name
         self.scorer = scorer
-        self.settings = LinkerSettings(
-            kb, spans_key, threshold, max_candidates, overwrite, prefer_taxa, save_kb
-        )
         self.source = NameSource()
-        self._unknown: Counter[str] = Counter()
-
-    @property
-    def cfg(self) -> dict[str, Any]:
-        """The settings, as they are saved."""
-        return self.settings._asdict()
+        self.set_config(
+            {
+                "kb": kb,
+                "spans_key": spans_key,
+                "threshold": threshold,
+                "max_candidates": max_candidates,
+                "overwrite": overwrite,
+                "prefer_taxa": list(prefer_taxa),
+                "save_kb": save_kb,
+            }
+        )
+        self._unknown = UnknownLabels()
 
     @property
     def kb_path(self) -> Path:
         """The knowledge base's file."""
-        return self.source.path(self.settings.kb)
+        return self.source.path(self.kb)
 
     @property
-    def kb(self) -> KnowledgeBase:
+    def knowledge_base(self) -> KnowledgeBase:
         """The knowledge base; opened if it is not yet.
 
         RAISES: FileNotFoundError if there is no such file, ValueError if it is none that can be read.
         """
-        return self.source.open(self.settings.kb).kb
+        return self.source.open(self.kb).kb
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -158,7 +170,7 @@ class CraftLinker(Pipe):
     def __call__(self, doc: Doc) -> Doc:
         """Link the entities of a document; an error goes to the error handler."""
         _, err = _attempt(self._link, doc)
-        self._warn_of_unknown_labels()
+        self._unknown.warn(self.name, self.labels)
         if err is not None:
             self.get_error_handler()(self.name, self, [doc], err)
         return doc
@@ -177,69 +189,38 @@ class CraftLinker(Pipe):
                 else:
                     self.get_error_handler()(self.name, self, [doc], err)
         finally:
-            self._warn_of_unknown_labels()
+            self._unknown.warn(self.name, self.labels)
 
     def _link(self, doc: Doc) -> None:
         self.set_annotations([doc], self.predict([doc]))
 
-    def predict(self, docs: Iterable[Doc]) -> list[dict[Place, list[Candidate]]]:
+    def predict(self, docs: Iterable[Doc]) -> list[DocLinks]:
         """Find the candidates for each document's entities; the Docs stay as they are.
 
-        RETURNS: for each document the candidates by place, the best one first, at most `max_candidates`.
+        RETURNS: for each document the candidates of its entities, the best one first, at most
+            `max_candidates`.
         """
-        settings = self.settings
-        finder = self.source.open(settings.kb)
+        finder = self.source.open(self.kb)
         found = []
         for doc in docs:
             text = doc.text
-            mentions = entity_mentions(doc, text, settings.spans_key)
-            linked = link_document(text, list(mentions.values()), finder, prefer_taxa=settings.prefer_taxa)
+            placed = placed_mentions(doc, text, self.spans_key)
+            mentions = [*placed.values(), *unplaced_mentions(doc, text, self.spans_key)]
+            linked = link_document(text, mentions, finder, prefer_taxa=self.prefer_taxa)
             kept = [
-                [candidate for candidate in candidates if candidate.score >= settings.threshold]
+                [candidate for candidate in candidates if candidate.score >= self.threshold]
                 for candidates in linked
             ]
-            found.append(
-                {
-                    place: candidates[: settings.max_candidates]
-                    for place, candidates in zip(mentions, kept, strict=True)
-                }
-            )
-            self._unknown.update(place[2] for place in mentions if place[2] not in finder.labels)
+            best = [candidates[: self.max_candidates] for candidates in kept]
+            places = dict(zip(placed, best, strict=False))
+            found.append(DocLinks(places, best[len(placed) :]))
+            self._unknown.count(m.label for m in mentions if m.label not in finder.labels)
         return found
 
-    def set_annotations(self, docs: Iterable[Doc], found: Sequence[Mapping[Place, list[Candidate]]]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], found: Sequence[DocLinks]) -> None:
         """Write the candidates that `predict` found on the documents."""
-        for doc, by_place in zip(docs, found, strict=True):
-            for ent in doc.ents:
-                best = by_place[place_of(ent)][:1]
-                for token in ent if best else ():
-                    if self.settings.overwrite or not token.ent_kb_id:
-                        token.ent_kb_id_ = best[0].id
-            if self.settings.spans_key is not None:
-                self._annotate_group(doc, self.settings.spans_key, by_place)
-
-    def _annotate_group(self, doc: Doc, key: str, by_place: Mapping[Place, list[Candidate]]) -> None:
-        if key not in doc.spans:
-            doc.spans[key] = SpanGroup(doc, name=key, spans=list(doc.ents))
-        group = doc.spans[key]
-        concepts = []
-        for number, span in enumerate(group):
-            candidates = by_place[place_of(span)]
-            if candidates and (self.settings.overwrite or not span.kb_id):
-                span.kb_id_ = candidates[0].id
-                # What a group gives is a copy.
-                group[number] = span
-            concepts.append([_as_attrs(candidate) for candidate in candidates])
-        group.attrs["concepts"] = concepts
-
-    def _warn_of_unknown_labels(self) -> None:
-        unknown, self._unknown = self._unknown, Counter()
-        if unknown:
-            warnings.warn(
-                f"{self.name}: {unknown.total()} entities have labels that the knowledge base has no table "
-                f"for ({', '.join(sorted(unknown))}) and got no id; it has one for {', '.join(self.labels)}",
-                stacklevel=3,
-            )
+        for doc, links in zip(docs, found, strict=True):
+            write_concepts(doc, links, self.spans_key, self.overwrite)
 
     def initialize(
         self,
@@ -273,7 +254,11 @@ class CraftLinker(Pipe):
 
         RAISES: ValueError if `save_kb` is off and the knowledge base is in no file that `kb` could name.
         """
-        util.to_disk(path, {"cfg": self._write_cfg, _KB_FILE: self._copy_kb}, exclude)
+
+        def save_kb(path: Path) -> None:
+            self.source.save(path, self.kb, self.save_kb)
+
+        util.to_disk(path, {"cfg": self.cfg_to_disk, _KB_FILE: save_kb}, exclude)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CraftLinker":
         """Load what `to_disk` saved; the knowledge base stays where it is, and is opened later.
@@ -281,7 +266,11 @@ class CraftLinker(Pipe):
         RAISES: FileNotFoundError if a knowledge base was saved and is not there; ValueError for a setting
             that is not allowed, or a file that is none.
         """
-        util.from_disk(path, {"cfg": self._read_cfg, _KB_FILE: self._take_kb}, exclude)
+
+        def load_kb(path: Path) -> None:
+            self.source.load(path, self.save_kb)
+
+        util.from_disk(path, {"cfg": self.cfg_from_disk, _KB_FILE: load_kb}, exclude)
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
@@ -289,55 +278,17 @@ class CraftLinker(Pipe):
 
         RAISES: ValueError if the knowledge base has no file to refer to.
         """
-        self._check_kb_is_named()
-        parts: dict[str, Callable[[], Any]] = {"cfg": lambda: srsly.json_dumps(self.cfg)}
-        if self.settings.save_kb:
+        self.source.check_is_saved(self.save_kb)
+        parts: dict[str, Callable[[], Any]] = {"cfg": self.cfg_to_bytes}
+        if self.save_kb:
             parts["kb"] = self.kb_path.read_bytes
         return util.to_bytes(parts, exclude)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CraftLinker":
         """Load what `to_bytes` gave; a knowledge base in it goes to a temporary file."""
-
-        def read_cfg(data: bytes) -> None:
-            self.settings = LinkerSettings.from_json(srsly.json_loads(data))
-
         self.source.take(None)
-        util.from_bytes(bytes_data, {"cfg": read_cfg, "kb": self.source.take_bytes}, exclude)
+        util.from_bytes(bytes_data, {"cfg": self.cfg_from_bytes, "kb": self.source.take_bytes}, exclude)
         return self
-
-    def _write_cfg(self, path: Path) -> None:
-        srsly.write_json(path, self.cfg)
-
-    def _read_cfg(self, path: Path) -> None:
-        self.settings = LinkerSettings.from_json(srsly.read_json(path))
-
-    def _copy_kb(self, path: Path) -> None:
-        self._check_kb_is_named()
-        if self.settings.save_kb:
-            copy_whole(self.kb_path, path)
-        else:
-            path.unlink(missing_ok=True)
-
-    def _take_kb(self, path: Path) -> None:
-        if self.settings.save_kb and not path.is_file():
-            raise FileNotFoundError(f"{self.name}: there is no file {str(path)!r}; it was saved with save_kb")
-        self.source.take(path if self.settings.save_kb else None)
-
-    def _check_kb_is_named(self) -> None:
-        if self.source.is_temporary and not self.settings.save_kb:
-            raise ValueError(
-                f"{self.name}: save_kb = False, and the knowledge base filled by initialize is in no other "
-                "file; has to be True"
-            )
-
-
-def _as_attrs(candidate: Candidate) -> dict[str, Any]:
-    return {
-        "id": candidate.id,
-        "name": candidate.name,
-        "score": candidate.score,
-        "match": candidate.match,
-    }
 
 
 def _attempt(step: Callable[[Doc], Result], doc: Doc) -> tuple[Result | None, Exception | None]:

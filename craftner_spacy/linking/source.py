@@ -20,11 +20,6 @@ class NameSource:
         self._path: Path | None = None
         self._file: TemporaryFile | None = None
 
-    @property
-    def is_temporary(self) -> bool:
-        """Whether the knowledge base is in a file that goes with this object."""
-        return self._file is not None
-
     def path(self, kb: str) -> Path:
         """The file: the one that was taken, else the one that the setting names."""
         if self._path is not None:
@@ -63,14 +58,41 @@ class NameSource:
         file.path.write_bytes(data)
         self.take(file.path, file)
 
+    def save(self, path: Path, kb: str, keep: bool) -> None:
+        """Copy the knowledge base to a file, which is there whole or not at all; or remove the file.
 
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a knowledge base; the target is there whole or not at all.
+        path (Path): the file.
+        kb (str): the setting.
+        keep (bool): whether it is saved with the pipeline.
+        RAISES: what `check_is_saved` and `KnowledgeBase` raise.
+        """
+        self.check_is_saved(keep)
+        if not keep:
+            path.unlink(missing_ok=True)
+            return
+        source = self.path(kb)
+        KnowledgeBase(source)
+        if not (path.exists() and path.samefile(source)):
+            copy = path.with_name(f".{path.name}.{os.getpid()}")
+            shutil.copyfile(source, copy)
+            os.replace(copy, path)
 
-    RAISES: what `KnowledgeBase` raises.
-    """
-    KnowledgeBase(source)
-    if not (target.exists() and target.samefile(source)):
-        copy = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copyfile(source, copy)
-        os.replace(copy, target)
+    def load(self, path: Path, keep: bool) -> None:
+        """Take the file that `save` wrote.
+
+        RAISES: FileNotFoundError if it is not there, ValueError if it is no knowledge base.
+        """
+        if keep and not path.is_file():
+            raise FileNotFoundError(f"there is no file {str(path)!r}; it was saved with save_kb = True")
+        self.take(path if keep else None)
+
+    def check_is_saved(self, keep: bool) -> None:
+        """Refuse to lose a knowledge base that is in a file of its own.
+
+        RAISES: ValueError if it is.
+        """
+        if self._file is not None and not keep:
+            raise ValueError(
+                "save_kb = False, and the knowledge base filled by initialize is in no other file; has to be "
+                "True"
+            )

@@ -10,6 +10,7 @@ engines.
 """
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from spacy.util import is_package
 from ..data.file_kinds import check_output
 from ..data.formats import Format, get_format
 from ..data.records import Record, Tokenizer
-from ..pipelines import load_pipeline
+from ..pipelines import KB_NAMES, labels_without_ids, load_pipeline
 from ..sources import ALIASES
 from .engine import Engine, RunStats
 from .inputs import Checked, ReadPlan, make_shards
@@ -40,6 +41,7 @@ class Summary:
 
     output (Path): the file that it wrote.
     records, words, entities (int): in the output; words are what white space separates.
+    linked (int): entities that have the id of a concept.
     skipped (int): records left out; they are listed in OUTPUT.skipped.jsonl.
     seconds (float): spent on annotating, in this run.
     new_records, new_words (int): annotated in this run.
@@ -50,6 +52,7 @@ class Summary:
     records: int
     words: int
     entities: int
+    linked: int
     skipped: int
     seconds: float
     new_records: int
@@ -66,6 +69,7 @@ def annotate(
     batch_tokens: int | None = None,
     precision: str | None = None,
     label_map: Mapping[str, str] | None = None,
+    kb: str = "auto",
     n_process: int = 1,
     limit: int | None = None,
     skip_errors: bool = False,
@@ -96,6 +100,8 @@ def annotate(
         or a loaded pipeline with a `craft_ner` (not for the engine 'ray', whose workers load it themselves).
     threshold (float | None), batch_tokens (int | None), precision (str | None), label_map (Mapping | None):
         as of `craft_ner` and its model; None: as the pipeline has them. Not allowed for a loaded pipeline.
+    kb (str): what gives the entities ids: 'bundled', the file of a knowledge base, or 'none'; 'auto': the
+        pipeline's own `craft_linker`, or the bundled knowledge base for a model that is no pipeline.
     n_process (int): processes that annotate; -1: one for each CPU.
     limit (int | None): the most records to annotate; None: all.
     skip_errors (bool): whether to leave out bad records, and list them in OUTPUT.skipped.jsonl.
@@ -156,8 +162,11 @@ def annotate(
             "batch_tokens": batch_tokens,
             "precision": precision,
             "label_map": label_map,
+            # By its absolute path, as the model.
+            "kb": kb if kb in KB_NAMES else str(Path(kb).expanduser().resolve()),
         }
         nlp = load_pipeline(model, **model_settings)
+        _warn_of_labels_without_ids(nlp)
         plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars)
         if engine == "local":
             opened: AbstractContextManager[Engine] = nullcontext(
@@ -173,6 +182,7 @@ def annotate(
         records=written.records,
         words=written.words,
         entities=written.entities,
+        linked=written.linked,
         skipped=len(checked.skipped),
         seconds=stats.seconds,
         new_records=stats.records,
@@ -200,6 +210,16 @@ def _check_engine(engine: str, model: str | Language, n_process: int, pool: Work
         )
     if n_process != 1:
         raise ValueError(f"n_process = {n_process}: engine 'ray' has no processes but workers")
+
+
+def _warn_of_labels_without_ids(nlp: Language) -> None:
+    """Once and before the work, where the pipeline would do so for each batch."""
+    labels = labels_without_ids(nlp)
+    if labels:
+        warnings.warn(
+            f"the knowledge base has no table for {', '.join(labels)}: their entities get no ids",
+            stacklevel=3,
+        )
 
 
 def _check_output(work: WorkDir, fmt: Format, sources: Sequence[Source], overwrite: bool) -> None:
@@ -260,15 +280,16 @@ class _CountedRecords:
         engine (Engine): one that has annotated all records.
         """
         self._engine = engine
-        self.records = self.words = self.entities = 0
+        self.records = self.words = self.entities = self.linked = 0
 
     def __iter__(self) -> Iterator[Record]:
         """Start at the first record, and count from zero."""
-        self.records = self.words = self.entities = 0
+        self.records = self.words = self.entities = self.linked = 0
         for record in self._engine.records():
             self.records += 1
             self.words += len(record.text.split())
             self.entities += len(record.entities)
+            self.linked += sum(entity.concept is not None for entity in record.entities)
             yield record
 
 

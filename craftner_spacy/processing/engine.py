@@ -64,8 +64,14 @@ class Engine(ABC):
 
 @contextmanager
 def ignore_unplaced() -> Iterator[None]:
-    """Ignore the warning about entities that do not fit the tokens: files hold their exact offsets."""
+    """Ignore the warnings about entities that do not fit the tokens, or have a label without ids.
+
+    Files hold the exact offsets, and `annotate` warns of the labels once.
+    """
     with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*entities have labels that the knowledge", category=UserWarning
+        )
         warnings.filterwarnings("ignore", message=".*entities do not fit the tokens", category=UserWarning)
         yield
 

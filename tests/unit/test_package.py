@@ -59,7 +59,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("algorithms",),
         (
             "linking.abbreviations linking.knowtator linking.links linking.names linking.schema "
-            "linking.settings linking.temporary",
+            "linking.settings linking.temporary linking.unknown_labels",
             "linking.knowledge_base linking.ontologies linking.staging",
             "linking.builder linking.candidates linking.mentions",
             "linking.filling linking.scorer linking.source linking.ties",

@@ -1,5 +1,7 @@
 """Loading a pipeline by name, its component, and the description of what decides its entities."""
 
+import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,19 @@ from spacy.language import Language
 from tiny_models import make_tiny_model
 from tiny_pipelines import add_craft_ner, get_craft_ner, make_nlp, read_ents
 
+from craftner_spacy.craft_ner import CraftNER
+from craftner_spacy.linking.builder import build
+from craftner_spacy.linking.schema import Concept
 from craftner_spacy.model import get_shim
-from craftner_spacy.pipelines import VERSIONS, describe_model, get_component, load_pipeline
+from craftner_spacy.pipelines import (
+    VERSIONS,
+    describe_model,
+    get_component,
+    get_linker,
+    labels_without_ids,
+    load_pipeline,
+)
+from craftner_spacy.types import Entity
 
 TEXT = "The mouse kinase of stem cells."
 
@@ -74,6 +87,89 @@ def test_a_model_that_is_not_there_is_named_when_it_is_needed() -> None:
         describe_model(nlp)
 
 
+# Ids
+
+
+@pytest.fixture(scope="module")
+def kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A knowledge base of one name."""
+    path = tmp_path_factory.mktemp("kb") / "kb.sqlite"
+    build(path, [("Taxon", Concept("T:1", "mouse"))])
+    return path
+
+
+def linker_file(nlp: Language) -> str | None:
+    linker = get_linker(nlp)
+    return None if linker is None else linker.kb_path.name
+
+
+@pytest.mark.parametrize(
+    ("choice", "of_model", "of_pipeline"),
+    [
+        (None, None, "kb.sqlite"),
+        ("auto", "bundled.sqlite", "kb.sqlite"),
+        ("bundled", "bundled.sqlite", "bundled.sqlite"),
+        ("FILE", "other.sqlite", "other.sqlite"),
+        ("none", None, None),
+    ],
+)
+def test_what_gives_ids(
+    choice: str | None,
+    of_model: str | None,
+    of_pipeline: str | None,
+    pipeline: Path,
+    tiny_model: Path,
+    kb: Path,
+    tmp_path: Path,
+) -> None:
+    nlp = spacy.load(pipeline)
+    nlp.add_pipe("craft_linker", name="mine", config={"kb": str(kb)})
+    nlp.to_disk(tmp_path / "saved")
+    other = shutil.copyfile(kb, tmp_path / "other.sqlite")
+    chosen = str(other) if choice == "FILE" else choice
+    assert linker_file(load_pipeline(str(tiny_model), kb=chosen)) == of_model
+    assert linker_file(load_pipeline(str(tmp_path / "saved"), kb=chosen)) == of_pipeline
+
+
+def test_a_saved_pipeline_without_linker_stays_as_it_is(pipeline: Path) -> None:
+    for kb in (None, "auto", "none"):
+        assert load_pipeline(str(pipeline), kb=kb).pipe_names == ["craft_ner"]
+    assert load_pipeline(str(pipeline), kb="bundled").pipe_names == ["craft_ner", "craft_linker"]
+
+
+def test_ids_are_given_in_the_components_group(
+    tiny_model: Path, kb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CraftNER, "predict", lambda self, docs: [[Entity(4, 9, "Taxon", 0.5)] for _ in docs])
+    make_nlp(tiny_model, spans_key="bio").to_disk(tmp_path)
+    doc = load_pipeline(str(tmp_path), kb=str(kb))(TEXT)
+    assert list(doc.spans) == ["bio"]
+    assert [span.kb_id_ for span in doc.spans["bio"]] == ["T:1"]
+
+
+def test_a_wrong_knowledge_base_is_refused_when_the_pipeline_is_loaded(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match="kb = '/nowhere': there is no such file"):
+        load_pipeline(str(tiny_model), kb="/nowhere")
+    (tmp_path / "kb").write_text("no SQLite")
+    with pytest.raises(ValueError, match="is no SQLite file"):
+        load_pipeline(str(tiny_model), kb=str(tmp_path / "kb"))
+    with pytest.raises(ValueError, match="kb of a loaded pipeline are set on its components"):
+        load_pipeline(make_nlp(tiny_model), kb="bundled")
+    assert load_pipeline(make_nlp(tiny_model), kb="auto").pipe_names == ["craft_ner"]
+
+
+def test_labels_without_a_table(tiny_model: Path, kb: Path) -> None:
+    assert labels_without_ids(make_nlp(tiny_model)) == []
+    nlp = make_nlp(tiny_model, label_map={"Taxon": "Species"})
+    nlp.add_pipe("craft_linker", config={"kb": str(kb)})
+    others = ["Cell", "Chemical", "Gene", "Protein", "Sequence"]
+    assert labels_without_ids(nlp) == [*others, "Species"]
+    get_craft_ner(nlp).label_map = {}
+    assert labels_without_ids(nlp) == others
+
+
 # The description
 
 
@@ -87,6 +183,18 @@ def test_the_description_has_device_and_versions(pipeline: Path) -> None:
     assert description["precision"] == "fp32"
     assert set(VERSIONS) <= description.keys()
     assert description["spacy"] == spacy.__version__
+
+
+def test_the_description_has_the_knowledge_base(tiny_model: Path, kb: Path, tmp_path: Path) -> None:
+    assert describe_model(make_nlp(tiny_model))["kb"] is None
+    first = load_pipeline(str(tiny_model), kb=str(kb))
+    again = load_pipeline(str(tiny_model), kb=str(shutil.copyfile(kb, tmp_path / "copy.sqlite")))
+    assert describe_model(again) == describe_model(first), "its content counts, not its place"
+    assert describe_model(first)["kb"] == hashlib.sha256(kb.read_bytes()).hexdigest()
+    linker = get_linker(again)
+    assert linker is not None
+    linker.threshold = 0.5
+    assert describe_model(again) != describe_model(first)
 
 
 def digest(nlp: Language) -> str:

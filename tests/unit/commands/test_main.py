@@ -20,9 +20,11 @@ from typer.testing import CliRunner
 from craftner_spacy import __version__
 from craftner_spacy.__main__ import app
 from craftner_spacy.commands import info, options
+from craftner_spacy.craft_ner import CraftNER
 from craftner_spacy.data.formats import FORMATS
 from craftner_spacy.labels import GLOSSARY
 from craftner_spacy.linking.knowledge_base import BUNDLED
+from craftner_spacy.types import Entity
 
 
 @pytest.fixture
@@ -52,6 +54,20 @@ def test_annotate_and_report(source: Path, tmp_path: Path, tiny_model: Path) -> 
     assert "The " in html.read_text(encoding="utf8")
 
 
+@pytest.mark.parametrize(("kb", "linked"), [("auto", True), ("bundled", True), ("none", False)])
+def test_annotate_gives_ids(
+    kb: str, linked: bool, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CraftNER, "predict", lambda self, docs: [[Entity(4, 9, "Taxon", 0.5)] for _ in docs])
+    (tmp_path / "in.txt").write_text("The mouse kinase.", encoding="utf8")
+    arguments = [str(tmp_path / "in.txt"), "-o", str(tmp_path / "out.pubtator"), "--model", str(tiny_model)]
+    done = CliRunner().invoke(app, ["annotate", *arguments, "--kb", kb])
+    assert done.exit_code == 0, done.output
+    assert ("1 entities, 1 of them with ids (1 records" in done.stdout) == linked
+    *_, id_, score = (tmp_path / "out.pubtator").read_text(encoding="utf8").split()
+    assert (id_, score) == ("NCBITaxon:10088" if linked else "-", "0.5")
+
+
 def test_the_ray_engine_has_its_own_option_for_gpus(source: Path, tmp_path: Path) -> None:
     arguments = [
         "annotate",
@@ -77,6 +93,9 @@ def test_info_says_that_ray_is_not_installed(tiny_model: Path, monkeypatch: pyte
     monkeypatch.setattr(info, "version", version)
     printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model)]).stdout
     assert "not installed" in printed
+    assert "bundled.sqlite" in printed
+    printed = CliRunner().invoke(app, ["info", "--model", str(tiny_model), "--kb", "none"]).stdout
+    assert "--kb none: entities get no ids" in printed
 
 
 def test_annotate_is_silent_about_bad_records_where_there_are_none(

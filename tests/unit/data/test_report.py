@@ -10,9 +10,10 @@ from format_files import MAKE_DOC
 
 from craftner_spacy.data.formats import get_format, write_file
 from craftner_spacy.data.records import BadRecord, Record
-from craftner_spacy.data.report import FAINTEST, page, report, set_stats
+from craftner_spacy.data.report import FAINTEST, ConceptCount, page, report, set_stats
 from craftner_spacy.labels import DISPLACY_COLORS
-from craftner_spacy.types import Entity
+from craftner_spacy.linking.links import concept_url
+from craftner_spacy.types import Entity, LinkedConcept
 
 HTML_LIKE = '<script>alert("x")</script> & {{ mouse }} {text}'
 RECORDS = [
@@ -213,3 +214,47 @@ def test_the_legend_says_what_craft_means_by_its_labels(tmp_path: Path) -> None:
         report(path, tmp_path / "page.html")
         html = (tmp_path / "page.html").read_text(encoding="utf8")
         assert ("<b>Gene</b>: cellular components (Gene Ontology)" in html) is is_shown
+
+
+LINKED = [
+    Record(
+        "1",
+        "mouse, mice and Sox9 in cells",
+        {},
+        (),
+        (
+            Entity(0, 5, "Taxon", 1.0, LinkedConcept("NCBITaxon:10090", "house mouse", 0.9)),
+            Entity(7, 11, "Taxon", 0.5, LinkedConcept("NCBITaxon:10090")),
+            Entity(16, 20, "Protein", 0.25, LinkedConcept("javascript:alert(1)", "<b>x")),
+            Entity(24, 29, "Cell", 0.25),
+        ),
+    )
+]
+
+
+def test_concepts_are_counted() -> None:
+    stats = set_stats(LINKED, 1)
+    assert (stats.entities, stats.linked) == (4, 3)
+    taxon, cell, _ = stats.labels
+    assert (taxon.linked, taxon.concepts) == (2, [ConceptCount("NCBITaxon:10090", "house mouse", 2)])
+    assert (cell.linked, cell.concepts) == (0, [])
+    assert len(set_stats(LINKED, 1, n_frequent=0).labels[0].concepts) == 0
+
+
+def test_the_page_links_to_concepts_whose_address_is_known() -> None:
+    shown = Page(page(set_stats(LINKED, 1), "ids"))
+    addresses = [link["href"] for link in shown.all("a")]
+    assert addresses == [concept_url("NCBITaxon:10090")] * 3, "in the list, and twice in the text"
+    assert shown.texts["h2"] == ["Labels", "Most frequent entities", "Most frequent concepts", "Texts"]
+    items = [item.split() for item in shown.texts["li"]]
+    assert ["house", "mouse", "NCBITaxon:10090", "2"] in items
+    assert ["<b>x", "javascript:alert(1)", "1"] in items
+    assert next(mark["title"] for mark in shown.all("mark")) == "Taxon 1.000 NCBITaxon:10090 house mouse"
+    assert "4 entities, 3 of them with ids" in shown.texts["p"][0]
+    assert "b" not in {name for name, attributes in shown.elements if attributes}
+
+
+def test_without_ids_the_page_says_nothing_of_them(shown: Page) -> None:
+    assert not shown.all("a")
+    assert "concept" not in page(set_stats(RECORDS, 2), "out.jsonl")
+    assert "ids" not in shown.texts["p"][0]

@@ -1,6 +1,7 @@
 """The component: what it writes on a Doc, how it is saved, filled and scored, and what it refuses."""
 
 import gc
+import pickle
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from craftner_spacy.linking.candidates import PRECISION
 from craftner_spacy.linking.craft_linker import CraftLinker
 from craftner_spacy.linking.knowledge_base import BUNDLED, KnowledgeBase
 from craftner_spacy.linking.links import KB_URL_TEMPLATE
+from craftner_spacy.span_group import read_span_group
 
 TEXT = "Two neurons of a brown rat, trophoblast giant cells and giant cells."
 IDS = [("neurons", "X:1"), ("brown rat", "T:2"), ("trophoblast giant cells", "X:2"), ("giant cells", "X:2")]
@@ -267,24 +269,72 @@ def test_saved_without_its_knowledge_base(nlp: Language, kb_path: Path, tmp_path
     assert len(nlp.to_bytes()) < kb_path.stat().st_size + 100_000
 
 
+SETTINGS = {
+    "spans_key": None,
+    "threshold": 0.25,
+    "max_candidates": 2,
+    "overwrite": False,
+    "prefer_taxa": ["T:2"],
+    "save_kb": False,
+}
+
+
 def test_settings_are_saved_and_restored(nlp: Language, kb_path: Path, tmp_path: Path) -> None:
-    settings = {
-        "kb": str(kb_path),
-        "spans_key": None,
-        "threshold": 0.25,
-        "max_candidates": 2,
-        "overwrite": False,
-        "prefer_taxa": ["T:2"],
-        "save_kb": False,
-    }
-    linker = linker_of(with_settings(nlp, **settings))
-    assert linker.cfg == settings
+    linker = linker_of(nlp)
+    assert linker.cfg.keys() == {"kb", *SETTINGS}
+    for name, value in SETTINGS.items():
+        setattr(linker, name, value)
     linker.to_disk(tmp_path / "linker")
     for other in (
-        CraftLinker(spacy.blank("en")).from_disk(tmp_path / "linker"),
-        CraftLinker(spacy.blank("en")).from_bytes(linker.to_bytes()),
+        CraftLinker(spacy.blank("en"), kb=str(kb_path), spans_key="found").from_disk(tmp_path / "linker"),
+        CraftLinker(spacy.blank("en"), kb=str(kb_path), spans_key="found").from_bytes(linker.to_bytes()),
     ):
-        assert other.cfg == settings
+        assert other.cfg == {**SETTINGS, "kb": str(kb_path)}
+
+
+def test_another_knowledge_base_can_be_set(nlp: Language, kb_path: Path, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path / "saved")
+    linker = linker_of(spacy.load(tmp_path / "saved"))
+    assert linker.labels == ()
+    assert linker.knowledge_base.path != kb_path
+    linker.kb = str(kb_path)
+    assert linker.knowledge_base.path == kb_path
+    with pytest.raises(ValueError, match="kb = '': allowed are 'bundled' or the path of a file"):
+        linker.kb = ""
+
+
+def test_entities_without_a_place_on_the_tokens_are_linked(nlp: Language) -> None:
+    doc = nlp.make_doc("rats: Rattus norvegicus; NCsko of R. norvegicus")
+    unplaced = [
+        {"start": 25, "end": 28, "label": "Cell", "score": 0.5},
+        {"start": 34, "end": 47, "label": "Taxon", "score": None},
+        {"start": 0, "end": 4, "label": "Cell", "score": 0.5},
+    ]
+    group = [Span(doc, 2, 4, label="Taxon")]
+    doc.spans["found"] = SpanGroup(doc, spans=group, attrs={"unplaced": unplaced})
+    linker_of(nlp)(doc)
+    linked = doc.spans["found"].attrs["unplaced"]
+    assert [[c["id"] for c in entity["concepts"]] for entity in linked] == [["X:1"], ["T:2"], []]
+    assert linked[1]["concepts"][0]["match"] == "initial", "the species is named by a placed entity"
+    assert [e.concept.id if e.concept else None for e in read_span_group(doc, "found")] == [
+        None, "T:2", "X:1", "T:2",
+    ]  # fmt: skip
+    before = doc.to_bytes()
+    assert linker_of(nlp)(doc).to_bytes() == before
+
+
+@pytest.mark.parametrize("unplaced", [None, "odd", [7], [{"start": 0}]])
+def test_a_list_that_is_none_of_entities_stays(nlp: Language, unplaced: object) -> None:
+    doc = nlp.make_doc("Two neurons")
+    doc.spans["found"] = SpanGroup(doc, spans=[Span(doc, 1, 2, label="Cell")], attrs={"unplaced": unplaced})
+    assert linker_of(nlp)(doc).spans["found"][0].kb_id_ == "X:1"
+    assert doc.spans["found"].attrs["unplaced"] == unplaced
+
+
+def test_a_copy_for_another_process_links(nlp: Language) -> None:
+    linker_of(nlp)(nlp.make_doc("Mars"))
+    copy = pickle.loads(pickle.dumps(nlp))
+    assert ids(copy(TEXT)) == IDS
 
 
 def test_what_is_excluded_is_not_loaded(nlp: Language, tmp_path: Path) -> None:
@@ -292,7 +342,7 @@ def test_what_is_excluded_is_not_loaded(nlp: Language, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "linker").iterdir()] == ["kb.sqlite"]
     other = CraftLinker(spacy.blank("en")).from_disk(tmp_path / "linker", exclude=["cfg", "kb"])
     assert other.kb_path == BUNDLED
-    assert other.settings.threshold == 0.0
+    assert other.threshold == 0.0
 
 
 def test_a_saved_pipeline_without_its_file(nlp: Language, tmp_path: Path) -> None:
@@ -302,16 +352,14 @@ def test_a_saved_pipeline_without_its_file(nlp: Language, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="is torn"):
         spacy.load(tmp_path / "saved")
     kb.unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r"craft_linker: there is no file '.*kb.sqlite'; it was saved"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"there is no file '.*kb.sqlite'; it was saved"):
         spacy.load(tmp_path / "saved")
 
 
 def test_bytes_hold_the_knowledge_base(nlp: Language, tmp_path: Path) -> None:
     other = CraftLinker(spacy.blank("en")).from_bytes(linker_of(nlp).to_bytes())
     assert other.kb_path.read_bytes() == linker_of(nlp).kb_path.read_bytes()
-    assert other.kb.labels() == linker_of(nlp).kb.labels()
+    assert other.knowledge_base.labels() == linker_of(nlp).knowledge_base.labels()
     path = other.kb_path
     del other
     gc.collect()
@@ -367,7 +415,7 @@ def test_initialize_by_the_pipelines_config(nlp: Language, tmp_path: Path) -> No
         "keep": False,
     }
     nlp.initialize(lambda: [example("Mars", ("Mars", "Planet", "BODY:4"), nlp=nlp)])
-    assert [row.label for row in linker_of(nlp).kb.labels()] == ["Planet"]
+    assert [row.label for row in linker_of(nlp).knowledge_base.labels()] == ["Planet"]
 
 
 def test_initialize_without_ids_keeps_the_table(nlp: Language, kb_path: Path) -> None:
@@ -379,7 +427,7 @@ def test_initialize_without_ids_keeps_the_table(nlp: Language, kb_path: Path) ->
 def test_what_was_filled_has_to_be_saved(nlp: Language, kb_path: Path, tmp_path: Path) -> None:
     linker = linker_of(with_settings(nlp, kb=str(kb_path), save_kb=False))
     linker.initialize(lambda: [example("Mars", ("Mars", "Planet", "BODY:4"), nlp=nlp)], nlp=nlp)
-    message = "craft_linker: save_kb = False, and the knowledge base filled by initialize is in no other file"
+    message = "save_kb = False, and the knowledge base filled by initialize is in no other file"
     with pytest.raises(ValueError, match=message):
         nlp.to_disk(tmp_path / "saved")
     with pytest.raises(ValueError, match=message):

@@ -1,18 +1,21 @@
 """`annotate`: what it writes in each format, what it refuses to overwrite, and how much memory it takes."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import run_python
 from spacy.language import Language
+from spacy.tokens import Doc
 from tiny_records import read_lines, sentence, write_lines
 
 import craftner_spacy
 from craftner_spacy.craft_ner import CraftNER
 from craftner_spacy.data.formats import FORMATS
+from craftner_spacy.linking.builder import build
+from craftner_spacy.linking.schema import Concept
 from craftner_spacy.processing.annotate import _resolve_model_path, annotate
 from craftner_spacy.processing.settings import BATCH_RECORDS
 from craftner_spacy.span_group import read_span_group
@@ -65,6 +68,72 @@ def test_exact_characters_are_written_also_where_tokens_are_longer(
         {"start": 0, "end": 5, "label": "Protein", "score": 0.9, "text": "SirT1"},
         {"start": 5, "end": 7, "label": "Sequence", "score": 0.4, "text": "ko"},
     ]
+
+
+SIRT1 = {"concept": "P:1", "concept_name": "SirT1", "concept_score": 0.997}
+
+
+@pytest.fixture(scope="module")
+def kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A knowledge base of two names."""
+    path = tmp_path_factory.mktemp("kb") / "kb.sqlite"
+    build(path, [("Protein", Concept("P:1", "SirT1")), ("Taxon", Concept("T:1", "mouse"))])
+    return path
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+@pytest.mark.filterwarnings("ignore:the knowledge base has no table for")
+def test_ids_also_where_tokens_are_longer(
+    n_process: int, tmp_path: Path, pipeline: Path, kb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entities = [Entity(0, 5, "Protein", 0.9), Entity(8, 12, "Taxon", 0.8), Entity(5, 7, "Taxon", 0.4)]
+    monkeypatch.setattr(CraftNER, "predict", lambda self, docs: [entities for _ in docs])
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "SirT1ko mice"}])
+    monkeypatch.chdir(kb.parent)
+    done = annotate(source, tmp_path / "out.jsonl", str(pipeline), kb=kb.name, n_process=n_process)
+    assert (done.entities, done.linked) == (3, 2)
+    protein, part, taxon = read_lines(tmp_path / "out.jsonl")[0]["entities"]
+    assert protein == {"start": 0, "end": 5, "label": "Protein", "score": 0.9, "text": "SirT1", **SIRT1}
+    assert part == {"start": 5, "end": 7, "label": "Taxon", "score": 0.4, "text": "ko"}
+    assert (taxon["text"], taxon["concept"]) == ("mice", "T:1")
+
+
+def test_none_gives_the_bytes_of_a_pipeline_without_linker(
+    tmp_path: Path, nlp: Language, pipeline: Path, tiny_kb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_words(self: CraftNER, docs: Iterable[Doc]) -> list[list[Entity]]:
+        return [[Entity(0, len(doc[0]), "Taxon", 0.5)] for doc in docs]
+
+    monkeypatch.setattr(CraftNER, "predict", first_words)
+    source = write_lines(tmp_path / "in.jsonl", [{"id": n, "text": sentence(n)} for n in range(3)])
+    annotate(source, tmp_path / "plain.jsonl", nlp)
+    linked = annotate(source, tmp_path / "ids.jsonl", str(pipeline), kb=str(tiny_kb))
+    assert annotate(source, tmp_path / "none.jsonl", str(pipeline), kb="none").linked == 0 < linked.linked
+    plain = (tmp_path / "plain.jsonl").read_bytes()
+    assert (tmp_path / "none.jsonl").read_bytes() == plain
+    rows = read_lines(tmp_path / "ids.jsonl")
+    for row in rows:
+        for entity in row["entities"]:
+            for field in ("concept", "concept_name", "concept_score"):
+                entity.pop(field, None)
+    assert rows == read_lines(tmp_path / "plain.jsonl")
+
+
+def test_labels_without_ids_are_told_once(tmp_path: Path, tiny_model: Path, kb: Path, many: Path) -> None:
+    with pytest.warns(UserWarning, match="the knowledge base has no table for Cell, .*: their") as caught:
+        annotate(many, tmp_path / "out.jsonl", str(tiny_model), kb=str(kb))
+    assert len(caught) == 1
+
+
+def test_a_run_with_other_ids_is_not_continued(stopped: Path, many: Path, pipeline: Path, kb: Path) -> None:
+    with pytest.raises(ValueError, match=r"model\.kb: None then, '[0-9a-f]{64}' now"):
+        annotate(many, stopped, str(pipeline), kb="bundled", shard_characters=1)
+
+
+def test_a_wrong_knowledge_base_stops_before_the_work(tmp_path: Path, pipeline: Path, many: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"kb = '.*none.sqlite': there is no such file"):
+        annotate(many, tmp_path / "out.jsonl", str(pipeline), kb=str(tmp_path / "none.sqlite"))
+    assert list(tmp_path.iterdir()) == [many]
 
 
 @pytest.mark.parametrize(("name", "suffix"), WRITABLE)

@@ -53,10 +53,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def on_one_machine(pipeline: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def on_one_machine(
+    pipeline: Path, tiny_kb: Path, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> bytes:
     """The output of the engine of this machine."""
     out = tmp_path_factory.mktemp("one") / "out.jsonl"
-    annotate(source, out, str(pipeline), shard_characters=1)
+    annotate(source, out, str(pipeline), shard_characters=1, kb=str(tiny_kb))
     return out.read_bytes()
 
 
@@ -102,13 +104,13 @@ def checkpointed(out: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def killed(pipeline: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def killed(pipeline: Path, tiny_kb: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of a process with a Ray of its own, which was killed before it wrote the output."""
     out = tmp_path_factory.mktemp("killed") / "out.jsonl"
     arguments = f"{str(source)!r}, {str(out)!r}, {str(pipeline)!r}"
     code = (
         "from craftner_spacy import annotate\n"
-        f"annotate({arguments}, shard_characters=1, engine='ray', workers=1)"
+        f"annotate({arguments}, shard_characters=1, kb={str(tiny_kb)!r}, engine='ray', workers=1)"
     )
     before = set(annotators())
     log = out.with_name("log")
@@ -132,6 +134,7 @@ def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
     killed: Path,
     running_ray: Path,
     pipeline: Path,
+    tiny_kb: Path,
     source: Path,
     on_one_machine: bytes,
     tmp_path: Path,
@@ -148,7 +151,7 @@ def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    done = annotate(source, out, str(pipeline), shard_characters=1, engine="ray", workers=2)
+    done = annotate(source, out, str(pipeline), shard_characters=1, kb=str(tiny_kb), engine="ray", workers=2)
     killer.join()
     assert before < at_kill[0] < N_SHARDS
     assert len(at_kill) == 3, "two workers"
@@ -159,19 +162,22 @@ def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
     assert done.new_records == N_RECORDS - before * BATCH_RECORDS
     assert done.new_words < done.words == sum(len(row["text"].split()) for row in rows)
     assert done.entities == sum(len(row["entities"]) for row in rows) > 0
+    assert done.linked == sum("concept" in entity for row in rows for entity in row["entities"]) > 0
     assert not list(tmp_path.glob("*.work"))
 
 
 def test_a_run_of_another_engine_or_setting_is_not_continued(
-    killed: Path, running_ray: Path, pipeline: Path, source: Path
+    killed: Path, running_ray: Path, pipeline: Path, tiny_kb: Path, source: Path
 ) -> None:
-    again = partial(annotate, source, killed, shard_characters=1)
+    again = partial(annotate, source, killed, shard_characters=1, kb=str(tiny_kb))
     with pytest.raises(ValueError, match=r"settings\.engine: 'ray' then, 'local' now"):
         again(str(pipeline))
     with pytest.raises(ValueError, match=r"settings\.limit: None then, 9 now"):
         again(str(pipeline), engine="ray", limit=9)
     with pytest.raises(ValueError, match=r"model\.threshold: 0\.0 then, 0\.7 now"):
         again(str(pipeline), engine="ray", threshold=0.7)
+    with pytest.raises(ValueError, match=r"model\.kb: '[0-9a-f]{64}' then, None now"):
+        again(str(pipeline), engine="ray", kb="none")
 
 
 def test_nobody_else_can_enter_the_cluster_or_see_its_session(running_ray: Path) -> None:
