@@ -77,8 +77,9 @@ def _parse(text: str) -> Manifest:
     content = json.loads(text)
     if not isinstance(content, dict) or content.get("program") != PROGRAM:
         raise ValueError(f'it does not say "program": "{PROGRAM}"')
-    n_records, n_skipped, digests = (content.get(name) for name in ("records", "skipped", "shards"))
-    description = {part: content.get(part) for part in PARTS}
+    description: Any = {part: content.get(part) for part in PARTS}
+    entries: Any = [content.get(name) for name in ("records", "skipped", "shards")]
+    n_records, n_skipped, digests = entries
     if (
         not all(isinstance(values, dict) for values in description.values())
         or not all(type(n) is int and n >= 0 for n in (n_records, n_skipped))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,10 @@ def output_is_no_file(folder: Path) -> str:
     (folder / "d.jsonl").mkdir()
     os.mkfifo(folder / "f.jsonl")
     (folder / "z.jsonl").symlink_to("/dev/full")
-    messages = [
-        error_of(lambda out=folder / name: annotate(source(folder), out, overwrite=True))
-        for name in ("d.jsonl", "f.jsonl", "z.jsonl")
-    ]
+    messages = []
+    for name in ("d.jsonl", "f.jsonl", "z.jsonl"):
+        out = folder / name
+        messages.append(error_of(partial(annotate, source(folder), out, overwrite=True)))
     assert not list(folder.glob("*.work"))
     return messages[0]
 
@@ -128,7 +129,7 @@ def inputs_change(folder: Path) -> str:
             path.write_bytes(content)
 
         path.write_bytes(b"".join(lines))
-        WorkDir.begin = change  # type: ignore[method-assign]
+        WorkDir.begin = change  # type: ignore[assignment, method-assign]
         messages.append(error_of(lambda: annotate(path, folder / "out.jsonl", overwrite=True)))
         assert not (folder / "out.jsonl").exists()
         subprocess.run(["rm", "-r", str(folder / "out.jsonl.work")], check=False)
@@ -192,7 +193,7 @@ def no_files(folder: Path) -> str:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.path.relpath(inputs / "socket.txt"))
     for name in ("fifo.txt", "zero.txt", "lost.txt", "round.txt", "socket.txt"):
-        assert name in error_of(lambda path=inputs / name: annotate(path, folder / "out.jsonl"))
+        assert name in error_of(partial(annotate, inputs / name, folder / "out.jsonl"))
     done = annotate(inputs, folder / "out.jsonl")
     assert (done.records, len(done.left_out)) == (1, 6)
     return f"{done.records} record, {len(done.left_out)} left out and named"

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: one line that says how to continue, and the exit code of the signal."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 import typer
@@ -8,12 +9,18 @@ import typer
 from craftner_spacy.commands.stops import clean_stops
 
 
+@pytest.fixture(autouse=True)
+def default_handler() -> Iterator[None]:
+    """The process has no handler of its own for SIGTERM; Ray, if another test has started it, sets one."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_shows_its_message_and_has_the_code_of_its_signal(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-
     def work() -> None:
         with clean_stops():
             try:
@@ -25,14 +32,11 @@ def test_a_stop_shows_its_message_and_has_the_code_of_its_signal(
         work()
     assert stopped.value.exit_code == 128 + number
     assert capsys.readouterr().err == f"\n{number.name}: stopped. Repeat the command\n"
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with clean_stops():
-            signal.raise_signal(signal.SIGTERM)
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with clean_stops():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
