@@ -7,7 +7,7 @@
 # make coverage            the tests once more, with the lines and branches that they reach: 95% at least
 # make measure             measures again what was measured with other weights than the shipped (needs assets/ and corpus/)
 # make mutation            small faults in some modules, one by one, and whether the tests notice: metrics/mutation.md
-# make soak                longer checks: 10,000 examples of each property, 20,000 abstracts
+# make soak                longer checks: 10,000 examples of each property, 20,000 abstracts, damaged files
 # make attack              hostile models, files and folders, and a table of what happened
 # make big                 a file of 1 GB: killed, continued, stopped after ten minutes
 # make format | clean
@@ -58,6 +58,7 @@ unit: $(TEST_VENV)/.installed
 soak: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/pytest --hypothesis-profile=soak -m hypothesis
 	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/soak.py
+	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/fuzz.py --minutes 10
 
 attack: $(TEST_VENV)/.installed
 	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/attack.py

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from io import BufferedIOBase
+from itertools import count
 from typing import Any
 
 from ..types import Entity
@@ -132,6 +133,8 @@ def _load_element(element: Any, allowed: set[str], options: ReadOptions) -> dict
     row: dict[str, Any] = {"infons": {}, "passages": [], "sentences": [], "annotations": []}
     for child in element:
         tag = child.tag.rpartition("}")[2]
+        if (element.text or "").strip() or (child.tail or "").strip():
+            raise ValueError(f"not a BioC document: text beside the elements, near <{tag}>")
         if tag not in allowed:
             raise ValueError(f"not a BioC document: <{tag}> in it is unknown")
         if tag == "infon":
@@ -251,10 +254,10 @@ def _make_document(record: Record, clean: Callable[[str], str]) -> Any:
     bioc = import_extra("bioc")
     document = bioc.BioCDocument()
     document.id = clean(record.id)
-    document.infons = {clean(name): clean(as_text(value)) for name, value in record.fields.items()}
+    document.infons = _clean_infons(record.fields, clean)
     for part in record.passages or (Passage(0, len(record.text), {}),):
         passage = bioc.BioCPassage.of_text(clean(record.text[part.start : part.end]), part.start)
-        passage.infons = {clean(key): clean(value) for key, value in part.infons.items()}
+        passage.infons = _clean_infons(part.infons, clean)
         document.add_passage(passage)
     spans = [(passage.offset, passage.offset + len(passage.text), passage) for passage in document.passages]
     for number, entity in enumerate(record.entities, start=1):
@@ -263,6 +266,17 @@ def _make_document(record: Record, clean: Callable[[str], str]) -> Any:
         holder = next((p for start, end, p in spans if start <= entity.start and entity.end <= end), document)
         holder.add_annotation(annotation)
     return document
+
+
+def _clean_infons(values: Mapping[str, Any], clean: Callable[[str], str]) -> dict[str, str]:
+    """Infons for values in JSON's types; a name that is another one's once it is clean gets a number."""
+    infons: dict[str, str] = {}
+    for name, value in values.items():
+        key = clean(name)
+        if key in infons:
+            key = next(f"{key}_{n}" for n in count(2) if f"{key}_{n}" not in infons)
+        infons[key] = clean(as_text(value))
+    return infons
 
 
 def _make_annotation(number: int, entity: Entity, mention: str, clean: Callable[[str], str]) -> Any:

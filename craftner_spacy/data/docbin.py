@@ -74,7 +74,7 @@ def read_docbin(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record |
     vocab = Vocab()
     try:
         packed = _unpack(file, vocab)
-    except (ValueError, *DAMAGE) as err:
+    except DAMAGE as err:
         yield BadRecord(f"not a DocBin: {explain_damage(err)}")
         return
     for number in range(len(packed.ends)):
@@ -220,9 +220,10 @@ def _parse_doc(packed: _Packed, number: int, vocab: Vocab, options: ReadOptions)
 
 def _make_doc(packed: _Packed, number: int, doc: Doc, tokens: NDArray[np.uint64]) -> Doc:
     """A Doc with the entities of a file."""
-    columns = [packed.attrs.index(attr) for attr in _ENTITY_ATTRS if attr in packed.attrs]
-    if columns:
-        doc = doc.from_array([packed.attrs[column] for column in columns], tokens[:, columns])
+    attrs = [attr for attr in _ENTITY_ATTRS if attr in packed.attrs]
+    if attrs:
+        columns: Any = tokens[:, [packed.attrs.index(attr) for attr in attrs]]
+        doc = doc.from_array(attrs, columns)
     groups = packed.span_groups[number]
     if groups:
         check_size(len(groups))

@@ -52,7 +52,7 @@ class _Splitter:
         """Start outside of all brackets."""
         self._kept = bytearray()
         self._opened: list[_Open] = []
-        self._has_any = False
+        self._has_any = self._is_cut = False
         self._depth = self._deepest = 0
 
     def split(self, file: BufferedIOBase) -> Iterator[bytes | BadRecord]:
@@ -117,10 +117,8 @@ class _Splitter:
 
     def _begin_document(self, start: int, depth: int) -> None:
         """Go into a document, which begins at a place in what is kept; -1: its beginning is gone."""
-        if start < 0:
-            self._kept += b" " * (MAX_RECORD_BYTES + 1 - len(self._kept))
-        else:
-            del self._kept[:start]
+        self._is_cut = start < 0
+        del self._kept[: max(0, start)]
         self._depth = self._deepest = depth
         self._has_any = True
 
@@ -128,6 +126,8 @@ class _Splitter:
         """The document that has just ended."""
         document = bytes(self._kept)
         self._forget()
+        if self._is_cut:
+            return BadRecord("not valid JSON: 'passages' in an object with more than one document in it")
         if self._deepest > MAX_DEPTH:
             return BadRecord(f"nested deeper than {MAX_DEPTH} brackets: no record may be")
         try:
@@ -141,7 +141,7 @@ class _Splitter:
         del self._kept[: len(self._kept) - n_bytes]
         self._opened = [row._replace(start=-1) for row in self._opened]
 
-    def _between(self, content: bytes) -> Iterator[BadRecord]:
+    def _between(self, content: bytes | bytearray) -> Iterator[BadRecord]:
         """A bad record for content between documents, if there is any."""
         found = content.strip(b" \t\r\n,")
         if found:

@@ -7,9 +7,12 @@ from functools import partial
 from io import BufferedIOBase
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .column_types import Kind, arrow_type, common_kind, kind_of
 from .jsonl import as_json, from_json, written_name
 from .limits import MAX_RECORD_BYTES, check_size
+from .parquet_footer import GroupSizes, read_group_sizes
 from .records import (
     DAMAGE,
     PLAIN,
@@ -45,22 +48,25 @@ def read_parquet(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record 
     pa = import_extra("pyarrow")
     try:
         with _explain_errors(pa):
-            table, leaves, columns = _open_table(file, options)
+            table, columns = _open_table(file, options)
+            leaves = [table.schema.column(number) for number in range(len(table.schema))]
+            groups = read_group_sizes(file)
+            if sum(group.n_rows for group in groups) != table.metadata.num_rows:
+                raise ValueError("the rows of its row groups are not those of the file")
     except ValueError as err:
         yield BadRecord(f"not Parquet: {err}")
         return
-    for number in range(table.num_row_groups):
+    for number, group in enumerate(groups):
         n_read = 0
         try:
             with _explain_errors(pa):
-                group = table.metadata.row_group(number)
                 _check_row_group(group, leaves, columns)
                 for batch in table.iter_batches(ROWS_READ, row_groups=[number], columns=columns):
                     for record in read_rows(batch, options):
                         n_read += 1
                         yield record
-                if n_read != group.num_rows:
-                    raise ValueError(f"it has {n_read} rows, not {group.num_rows}")
+                if n_read != group.n_rows:
+                    raise ValueError(f"it has {n_read} rows, not {group.n_rows}")
         except ValueError as err:
             yield BadRecord(f"row group {number + 1}, from row {n_read + 1} on: {err}")
 
@@ -94,7 +100,7 @@ def read_rows(batch: Any, options: ReadOptions) -> Iterator[Record | BadRecord]:
     batch (pyarrow.RecordBatch): some rows.
     options (ReadOptions): see there.
     """
-    sizes = sum(row_sizes(column) for column in batch.columns)
+    sizes = np.sum([row_sizes(column) for column in batch.columns], axis=0)
     if sizes.sum() <= MAX_RECORD_BYTES:
         try:
             rows = _to_python(batch)
@@ -121,8 +127,8 @@ def _explain_errors(pa: Any) -> Iterator[None]:
         raise ValueError(explain_damage(err)) from err
 
 
-def _open_table(file: BufferedIOBase, options: ReadOptions) -> tuple[Any, Any, list[str]]:
-    """The table, its columns as they are stored, and the names of the columns to read."""
+def _open_table(file: BufferedIOBase, options: ReadOptions) -> tuple[Any, list[str]]:
+    """The table, and the names of the columns to read."""
     parquet = import_extra("pyarrow.parquet")
     first = parquet.ParquetFile(file)
     names = first.schema_arrow.names
@@ -130,25 +136,24 @@ def _open_table(file: BufferedIOBase, options: ReadOptions) -> tuple[Any, Any, l
         raise ValueError(f"two columns have the same name: {shorten(sorted(names))}")
     if options.text_field not in names:
         raise ValueError(f"it has no column {options.text_field!r} (--text-field); columns: {shorten(names)}")
-    leaves = [first.schema.column(number) for number in range(len(first.schema))]
+    leaves = map(first.schema.column, range(len(first.schema)))
     # Text stays as it is stored, equal values once: a row of a few bytes may stand for megabytes.
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     columns = [name for name in names if options.entities or name != "entities" or name == options.text_field]
-    return parquet.ParquetFile(file, read_dictionary=texts), leaves, columns
+    return parquet.ParquetFile(file, read_dictionary=texts), columns
 
 
-def _check_row_group(group: Any, leaves: list[Any], columns: list[str]) -> None:
+def _check_row_group(group: GroupSizes, leaves: list[Any], columns: list[str]) -> None:
     """ValueError if a row group would take far more memory than it takes in the file."""
-    for number, leaf in enumerate(leaves):
-        column = group.column(number)
+    for leaf, column in zip(leaves, group.columns, strict=True):
         if leaf.path.split(".")[0] not in columns and leaf.path not in columns:
             continue
-        n_bytes = column.total_compressed_size
-        is_nested = leaf.max_repetition_level > 0
-        if is_nested and column.num_values > max(MAX_NESTED, 8 * n_bytes):
-            raise ValueError(f"column {leaf.path!r}: {column.num_values:,} values in {n_bytes:,} bytes")
-        if column.total_uncompressed_size > max(MAX_UNPACKED, 500 * n_bytes):
-            raise ValueError(f"column {leaf.path!r} is {n_bytes:,} bytes, and over 500 times more unpacked")
+        if leaf.max_repetition_level == 0 and column.n_values != group.n_rows:
+            raise ValueError(f"column {leaf.path!r} has {column.n_values} values for {group.n_rows} rows")
+        if leaf.max_repetition_level > 0 and column.n_values > max(MAX_NESTED, 8 * column.n_bytes):
+            raise ValueError(f"column {leaf.path!r}: {column.n_values:,} values in {column.n_bytes:,} bytes")
+        if column.n_unpacked > max(MAX_UNPACKED, 500 * column.n_bytes):
+            raise ValueError(f"column {leaf.path!r}: {column.n_bytes:,} bytes, unpacked over 500 times more")
         if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY":
             check_size(leaf.length * ROWS_READ)
 
@@ -206,7 +211,7 @@ def _make_row(record: Record, columns: _Columns, options: WriteOptions) -> dict[
     """A record as a row of the schema of `_make_schema`."""
     row = as_json(record, options)
     for name in (written_name(name, options) for name in record.fields):
-        if columns.kinds[name] == "json":
+        if columns.kinds[name] == "json" and row[name] is not None:
             row[name] = json.dumps(row[name], ensure_ascii=False)
     if record.passages:
         row["passages"] = [{**p, "infons": list(p["infons"].items())} for p in row["passages"]]

@@ -45,8 +45,9 @@ def split_xml(file: BufferedIOBase) -> Iterator[XmlDocument | BadRecord]:
     file (BufferedIOBase): XML in an encoding that writes the signs of XML as ASCII does.
     """
     head: bytes | None = None
-    kept, is_inside = _Kept(), False
+    kept, is_inside, is_nested = _Kept(), False, False
     for piece, name in _pieces(file):
+        is_nested = is_inside and (is_nested or name == "open")
         if name == "open" and not is_inside:
             before, is_inside = kept.take(), True
             if head is None:
@@ -58,7 +59,10 @@ def split_xml(file: BufferedIOBase) -> Iterator[XmlDocument | BadRecord]:
             kept.add(piece)
         if name == "close" and is_inside and head is not None:
             is_inside = False
-            yield _document(head, kept.take())
+            document = _document(head, kept.take())
+            yield (
+                BadRecord("not valid XML: a document begins inside of another one") if is_nested else document
+            )
     rest = kept.take()
     if head is None:
         yield from _without_documents(rest)
@@ -158,7 +162,7 @@ def _without_documents(content: bytes) -> Iterator[BadRecord]:
         names = [etree.QName(element).localname for _, element in parser.read_events()]
         parser.close()
     except etree.XMLSyntaxError as err:
-        if not names:
+        if names[:1] in ([], ["collection"]):
             yield BadRecord(f"not valid XML: {err}")
             return
     if names[:1] != ["collection"] or not {*names[1:]} <= {*_DESCRIPTION}:

@@ -9,7 +9,7 @@ import pytest
 from bioc import biocjson, biocxml
 from format_files import BY_NAME, RECORDS, read_bytes, read_record, read_records, reasons, write_records
 
-from craftner_spacy.data.records import Passage, Record
+from craftner_spacy.data.records import BadRecord, Passage, Record
 from craftner_spacy.types import Entity
 
 BIOC = """<?xml version="1.0"?><!DOCTYPE collection SYSTEM "BioC.dtd">
@@ -108,3 +108,191 @@ def test_a_character_that_xml_cannot_hold_is_replaced_in_its_place(tmp_path: Pat
     assert read.text == "a\ufffd\ufffdmouse"
     assert read.entities == record.entities
     assert read.fields == {"k\ufffd": "v\ufffd"}
+
+
+def in_passage(content: str, head: str = "") -> bytes:
+    """A collection of a document with this passage, and of a good one."""
+    good = "<document><id>2</id><passage><offset>0</offset><text>good</text></passage></document>"
+    bad = f"<document><id>1</id><passage><offset>0</offset>{content}</passage></document>"
+    return f"{head}<collection><source/>{bad}{good}</collection>".encode()
+
+
+def test_markup_in_a_text_is_left_out_but_not_its_text() -> None:
+    first, _ = read_bytes(
+        "bioc-xml", in_passage("<text>Loss of <i>Sox<b>9</b></i> in <![CDATA[<mice>]]></text>")
+    )
+    assert isinstance(first, Record)
+    assert first.text == "Loss of Sox9 in <mice>"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("<text>A&nbsp;mouse</text>", "the entity &nbsp; is not declared"),
+        ("<text>One</text><text>Two</text>", "two elements <text>"),
+        ("One <text>Two</text>", "text beside the elements"),
+        ("<text>One</text> Two", "text beside the elements"),
+        ("<paragraph>One</paragraph>", "<paragraph> in it is unknown"),
+        ("<a>" * 300 + "</a>" * 300, "not valid XML"),
+        ("<a>" * 3000 + "</a>" * 3000, "not valid XML"),
+        (f"<text>{'a' * 10_000_001}</text>", "not valid XML"),
+        ("<text>a & b</text>", "not valid XML"),
+        ("<text>a</b></text>", "not valid XML"),
+        ("<text>\x01</text>", "not valid XML"),
+        ("<document><id>3</id></document>", "a document begins inside of another one"),
+        ("<a/>" * 1_000_001, "more than 1,000,000 values"),
+        ("<text>a</text>" + " " * 16_000_000, "larger than 16,000,000 bytes"),
+        ("<sentence><offset>200000000</offset><text>a</text></sentence>", "a sentence begins at 200000000"),
+        ("<offset>x</offset>", "two elements <offset>"),
+        ("<annotation/><relation><node/></relation>", None),
+        ("<text>a</text><annotation id='1'><text>a</text></annotation>", None),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_bad_document_loses_only_itself(content: str, reason: str | None) -> None:
+    head = '<!DOCTYPE collection SYSTEM "BioC.dtd">'
+    # What `annotate` does not carry over is not looked at.
+    first, *others = read_bytes("bioc-xml", in_passage(content, head), entities=False)
+    if reason is None:
+        assert isinstance(first, Record)
+    else:
+        assert reason in first.reason if isinstance(first, BadRecord) else first
+    # The rest of a document that ends too early is one more bad record, if it is not white space.
+    assert [record.text for record in others if isinstance(record, Record)] == ["good"]
+
+
+def test_many_gaps_are_refused_before_the_text_is_made() -> None:
+    offsets = [number * 1_000_000 for number in range(8000)]
+    passages = "".join(f"<passage><offset>{at}</offset><text>a</text></passage>" for at in offsets)
+    content = f"<collection><document><id>1</id>{passages}</document></collection>"
+    assert reasons("bioc-xml", content.encode()) == [
+        "a passage begins at 2000000, and the one before it ends at 1000001"
+    ]
+    rows = [{"offset": at, "text": "a"} for at in offsets]
+    assert "begins at 2000000" in str(
+        reasons("bioc-json", json.dumps({"id": "1", "passages": rows}).encode())
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "b:"])
+def test_namespaces_comments_and_several_collections_are_read(prefix: str) -> None:
+    document = (
+        "<{0}document><{0}id>{1}</{0}id><{0}passage><{0}offset>0</{0}offset><{0}text>&m;</{0}text></{0}passage>"
+        "</{0}document>"
+    )
+    one, two = (document.format(prefix, number) for number in (1, 2))
+    name = f"{prefix}collection"
+    space = f' xmlns{":b" if prefix else ""}="http://bioc.org"'
+    comment = "<!-- <document><id>3</id></document> --><?pi </document> ?>"
+    head = '<?xml version="1.0" encoding="ISO-8859-1"?><!DOCTYPE collection [<!ENTITY m "m\xe4use">]>'
+    inside = f"<{prefix}source>x</{prefix}source>{comment}{one}{comment}{two}"
+    content = f"{head}<{name}{space}>{inside}</{name}>\n<{name}{space}><{prefix}key/>{one}</{name}>"
+    records = read_bytes("bioc-xml", content.encode("latin-1"))
+    assert [(r.id, r.text) for r in records if isinstance(r, Record)] == [(n, "m\xe4use") for n in "121"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("<article><front/></article>", "root element is <article>"),
+        ('<?xml version="1.0"?><!-- x --><PubmedArticleSet><a/></PubmedArticleSet>', "is <PubmedArticleSet>"),
+        ("<collection><doc/></collection>", "is <collection>"),
+        ("<collection><source/>", "not valid XML"),
+        ("what", "not valid XML"),
+        ("<collection/>", None),
+        ("<collection><source>x</source><date/><key/></collection>", None),
+        ("", None),
+    ],
+)
+def test_xml_without_documents_is_a_bad_record_unless_it_is_empty(content: str, reason: str | None) -> None:
+    found = reasons("bioc-xml", content.encode())
+    assert found == [] if reason is None else (len(found) == 1 and reason in str(found[0]))
+
+
+def test_content_between_documents_and_a_file_that_is_cut_off_are_bad_records() -> None:
+    content = in_passage("<text>a</text>").decode()
+    between = content.replace("</document><document>", "</document><doc>lost</doc><document>")
+    assert [r if r is None else r[:14] for r in reasons("bioc-xml", between.encode())] == [
+        None,
+        "not a document",
+        None,
+    ]
+    assert "may be cut off" in str(reasons("bioc-xml", content.replace("</collection>", "").encode())[-1])
+
+
+JSON_DOCUMENT: dict[str, Any] = {"id": "1", "passages": [{"offset": 0, "text": "A [mouse]"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (json.dumps(JSON_DOCUMENT), None),
+        (json.dumps([JSON_DOCUMENT]), None),
+        ("\ufeff" + json.dumps({"documents": [JSON_DOCUMENT]}), None),
+        (json.dumps({"infons": {"x": '"documents": ['}, "documents": [JSON_DOCUMENT]}), None),
+        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": float("nan")}]}), None),
+        (json.dumps({"documents": [{**JSON_DOCUMENT, "annotations": [{"x": 1}]}]}), None),
+        (json.dumps(["A text", "another"]), 'no record: \'["A text"'),
+        (json.dumps({"id": "1", "text": "A"}), 'no record: \'{"id"'),
+        (json.dumps({"documents": ["A text"]}), "no record: '\"A text\"'"),
+        (json.dumps("A text"), "no record"),
+        ("[" * 80_000, "ends inside of brackets"),
+        ("[" * 80_000 + "]" * 80_000, "nested deeper than 200"),
+        ('{"documents": [' + "[" * 80_000 + "]" * 80_000 + "]}", "nested deeper than 200"),
+        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": [[]] * 500_001}]}), "more than 1,000,000 values"),
+        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": "a" * 16_000_000}]}), "larger than 16,000,000"),
+        ('{"documents": [{"id": "1", "passages": [}]}', "JSONDecodeError"),
+        ('{"documents": [{"id": "1", "passages": 5}]}', "TypeError"),
+        ("]", "closed that was not opened"),
+        ("", "nothing"),
+        ('{"documents": []}', "nothing"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_json_of_each_shape_is_read_or_a_bad_record(content: str, reason: str | None) -> None:
+    read = read_bytes("bioc-json", content.encode(), entities=False)
+    if reason is None:
+        assert [record.text for record in read if isinstance(record, Record)] == ["A [mouse]"]
+    elif reason == "nothing":
+        assert read == []
+    else:
+        [bad] = read
+        assert reason in bad.reason if isinstance(bad, BadRecord) else bad
+
+
+def test_a_bad_document_in_json_loses_only_itself() -> None:
+    good = json.dumps(JSON_DOCUMENT)
+    for bad in ("[" * 500 + "]" * 500, '{"passages": NaN}', '"a"', '{"x": tru}', '{"y": "]}"}'):
+        assert [r is None for r in reasons("bioc-json", f'{{"documents": [{bad}, {good}]}}'.encode())] == [
+            False,
+            True,
+        ]
+
+
+@pytest.mark.parametrize(
+    ("passage", "reason"),
+    [
+        ({"offset": "0", "text": "a"}, None),
+        ({"offset": 0.0, "text": "a", "infons": None}, None),
+        ({"offset": 0, "text": None, "sentences": None}, None),
+        ({"offset": None, "text": "a"}, "offset has to be a whole number, not None"),
+        ({"offset": True, "text": "a"}, "offset has to be a whole number, not True"),
+        ({"offset": 0.5, "text": "a"}, "offset has to be a whole number, not 0.5"),
+        ({"offset": 0, "text": 5}, "a text has to be a string, not 5"),
+        ({"offset": 0, "text": "a", "infons": [1]}, "infons have to be an object"),
+        ("a", "AttributeError"),
+    ],
+)
+def test_values_of_other_types_in_json_are_read_or_make_a_bad_record(
+    passage: Any, reason: str | None
+) -> None:
+    content = json.dumps({"documents": [{"id": 7, "infons": None, "passages": [passage]}]})
+    [found] = reasons("bioc-json", content.encode())
+    assert found is None if reason is None else reason in str(found)
+
+
+def test_names_that_xml_makes_equal_are_both_kept(tmp_path: Path) -> None:
+    xml = BY_NAME["bioc-xml"]
+    record = Record("1", "a", {"\x00": "x", "\x01": "y"})
+    (read,) = read_records(xml, write_records(xml, [record], tmp_path))
+    assert read.fields == {"\ufffd": "x", "\ufffd_2": "y"}

@@ -55,3 +55,23 @@ def test_what_is_no_id_of_a_concept_is_not_read(concept: object) -> None:
         "entities": [{"start": 2, "end": 7, "label": "T", "concept": concept}],
     }
     assert from_json(row, ReadOptions("")).entities == (Entity(2, 7, "T"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"text": "%s"}' % (b"a" * 16_000_000), "larger than 16,000,000 bytes"),
+        (b" " * 40_000_000, "larger than 16,000,000 bytes"),
+        (b'{"text": "a", "x": [%s0]}' % (b"[]," * 600_000), "more than 1,000,000 values"),
+    ],
+    ids=["text", "space", "lists"],
+)
+def test_a_line_is_not_read_without_end_and_the_next_is_read(line: bytes, reason: str) -> None:
+    wrong, following = reasons("jsonl", line + b'\n{"text": "fine"}\n')
+    assert reason in str(wrong)
+    assert following is None
+
+
+def test_what_annotate_has_written_is_read_whatever_its_size() -> None:
+    line = b'{"id": "1", "text": "a", "entities": [], "x": "%s"}\n' % (b"a" * 16_000_000)
+    assert len(read_record("jsonl", line, is_limited=False).fields["x"]) == 16_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from format_files import BY_NAME, read_bytes, reasons, write_records
 
-from craftner_spacy.data.records import Record
+from craftner_spacy.data.records import BadRecord, Record
 from craftner_spacy.types import LinkedConcept
 
 PUBTATOR = (
@@ -55,3 +55,26 @@ def test_the_sixth_column_is_the_concept(tmp_path: Path) -> None:
     assert [e.concept for e in record.entities] == [LinkedConcept("10090"), None]
     lines = write_records(BY_NAME["pubtator"], [record], tmp_path).read_text().splitlines()
     assert [line.split("\t")[5:] for line in lines if "\t" in line] == [["10090", ""], ["-", "0.5"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("1|t|One\n1|a|Two\nthree.\n", "'three.' is neither a title"),
+        ("1|t|One\n2|a|Two\n", "lines of different ids"),
+        ("1|t|One\n1|a|Two\n2\t0\t3\tOne\tGene\t-\n", "lines of different ids"),
+        ("1|t|One\n1|m|Two\n", "parts other than |t| and |a|"),
+        ("1|t|One\n1|a|Two\n1\tx\n", "is neither a title"),
+        ("1|t|One\n1|a|" + "a" * 16_000_000 + "\n", "larger than 16,000,000 bytes"),
+        ("1|t|One\n" + "1\t0\t1\tO\tX\t-\n" * 1_100_000, "larger than 16,000,000 bytes"),
+        ("1|t|One\n1\t0\t1\tO\tX\t-\t-\n1\tR\tA\tB\n", None),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_no_text_is_left_out_or_joined(content: str, reason: str | None) -> None:
+    first, second = read_bytes("pubtator", f"{content}\n9|t|good\n".encode(), entities=False)
+    assert isinstance(second, Record)
+    if reason is None:
+        assert isinstance(first, Record)
+    else:
+        assert reason in first.reason if isinstance(first, BadRecord) else first

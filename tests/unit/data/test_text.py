@@ -17,3 +17,7 @@ def test_text_is_unchanged_but_for_a_byte_order_mark() -> None:
 def test_text_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="text cannot hold entities"):
         write_file(tmp_path / "a.txt", BY_NAME["text"], [], MAKE_DOC, compress=False)
+
+
+def test_a_text_is_not_read_without_end() -> None:
+    assert reasons("text", b"a" * 16_000_001) == ["larger than 16,000,000 bytes: no record may be"]
