@@ -7,7 +7,7 @@ from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
-from .limits import bounded_lines, check_json
+from .limits import MAX_RECORD_BYTES, bounded_lines, check_json
 from .records import (
     PLAIN,
     BadRecord,
@@ -30,7 +30,8 @@ def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | 
     A line is an object with a text; `from_json` says what its fields mean.
     """
     for line in bounded_lines(file, options.is_limited):
-        if not line.isspace():
+        # Only the beginning of a line that is too long is known.
+        if len(line) > MAX_RECORD_BYTES or not line.isspace():
             yield or_bad_record(partial(_parse_line, line, options))
 
 

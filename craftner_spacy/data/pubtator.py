@@ -65,7 +65,7 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     block: list[bytes] = []
     n_bytes = 0
     for line in lines:
-        if line.isspace():
+        if len(line) <= MAX_RECORD_BYTES and line.isspace():
             if block:
                 yield block
             block, n_bytes = [], 0

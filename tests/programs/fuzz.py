@@ -23,7 +23,7 @@ from format_files import BY_NAME, MAKE_DOC
 
 from craftner_spacy.data.formats import Format, read_file
 from craftner_spacy.data.jsonl import json_line
-from craftner_spacy.data.records import BadRecord, Passage, ReadOptions, Record
+from craftner_spacy.data.records import PLAIN, BadRecord, Passage, ReadOptions, Record
 from craftner_spacy.types import Entity, LinkedConcept
 
 SECONDS = 5
@@ -87,7 +87,7 @@ def make_file(fmt: Format, random: Random) -> bytes:
     if fmt.write is None:
         return records[0].text.encode()
     file = io.BytesIO()
-    fmt.write(file, records, MAKE_DOC)
+    fmt.write(file, records, MAKE_DOC, PLAIN)
     return file.getvalue()
 
 

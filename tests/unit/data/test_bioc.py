@@ -239,7 +239,7 @@ JSON_DOCUMENT: dict[str, Any] = {"id": "1", "passages": [{"offset": 0, "text": "
         ("[" * 80_000, "ends inside of brackets"),
         ("[" * 80_000 + "]" * 80_000, "nested deeper than 200"),
         ('{"documents": [' + "[" * 80_000 + "]" * 80_000 + "]}", "nested deeper than 200"),
-        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": [[]] * 500_001}]}), "more than 1,000,000 values"),
+        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": [0] * 1_000_001}]}), "more than 1,000,000 values"),
         (json.dumps({"documents": [{**JSON_DOCUMENT, "x": "a" * 16_000_000}]}), "larger than 16,000,000"),
         ('{"documents": [{"id": "1", "passages": [}]}', "JSONDecodeError"),
         ('{"documents": [{"id": "1", "passages": 5}]}', "TypeError"),
@@ -256,8 +256,8 @@ def test_json_of_each_shape_is_read_or_a_bad_record(content: str, reason: str | 
     elif reason == "nothing":
         assert read == []
     else:
-        [bad] = read
-        assert reason in bad.reason if isinstance(bad, BadRecord) else bad
+        assert not any(isinstance(record, Record) for record in read)
+        assert reason in str(read[0])
 
 
 def test_a_bad_document_in_json_loses_only_itself() -> None:

@@ -66,7 +66,7 @@ def test_the_sixth_column_is_the_concept(tmp_path: Path) -> None:
         ("1|t|One\n1|m|Two\n", "parts other than |t| and |a|"),
         ("1|t|One\n1|a|Two\n1\tx\n", "is neither a title"),
         ("1|t|One\n1|a|" + "a" * 16_000_000 + "\n", "larger than 16,000,000 bytes"),
-        ("1|t|One\n" + "1\t0\t1\tO\tX\t-\n" * 1_100_000, "larger than 16,000,000 bytes"),
+        ("1|t|One\n" + f"1\t0\t1\tO\tX\t{'x' * 1_000_000}\n" * 17, "larger than 16,000,000 bytes"),
         ("1|t|One\n1\t0\t1\tO\tX\t-\t-\n1\tR\tA\tB\n", None),
     ],
     ids=lambda value: str(value)[:24],
