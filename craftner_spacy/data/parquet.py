@@ -54,7 +54,7 @@ def read_parquet(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record 
             if sum(group.n_rows for group in groups) != table.metadata.num_rows:
                 raise ValueError("the rows of its row groups are not those of the file")
     except ValueError as err:
-        yield BadRecord(f"not Parquet: {err}")
+        yield BadRecord(f"not Parquet that can be read: {err}")
         return
     for number, group in enumerate(groups):
         n_read = 0
@@ -167,23 +167,23 @@ def _parse_slice(batch: Any, size: int, options: ReadOptions) -> Record:
 
 def _to_python(batch: Any) -> list[dict[str, Any]]:
     """The rows of a batch."""
-    columns = [_without_nanoseconds(column).to_pylist(maps_as_pydicts="strict") for column in batch.columns]
+    columns = map(_to_list, batch.columns)
     return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _without_nanoseconds(column: Any) -> Any:
-    """A column of times in microseconds, which Python has; as text if that loses something."""
+def _to_list(column: Any) -> list[Any]:
+    """The values of a column; times in nanoseconds that Python cannot hold are text."""
+    if getattr(column.type, "unit", "") != "ns":
+        return column.to_pylist(maps_as_pydicts="strict")
     pa = import_extra("pyarrow")
-    kind = column.type
-    if getattr(kind, "unit", "") != "ns":
-        return column
-    coarse = {"timestamp": pa.timestamp, "time64": pa.time64, "duration": pa.duration}
-    name = str(kind).partition("[")[0]
-    target = pa.timestamp("us", kind.tz) if name == "timestamp" else coarse[name]("us")
-    try:
-        return column.cast(target)
-    except pa.ArrowInvalid:
-        return column.cast(pa.string())
+    name = str(column.type).partition("[")[0]
+    coarse = {"timestamp": partial(pa.timestamp, tz=getattr(column.type, "tz", None)), "time64": pa.time64}
+    values = column.cast(coarse.get(name, pa.duration)("us"), safe=False).to_pylist()
+    texts, numbers = column.cast(pa.string()).to_pylist(), column.cast(pa.int64()).to_pylist()
+    return [
+        text if number is not None and number % 1000 else value
+        for value, text, number in zip(values, texts, numbers, strict=True)
+    ]
 
 
 def _parse_row(row: dict[str, Any], options: ReadOptions) -> Record:

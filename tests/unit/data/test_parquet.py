@@ -1,13 +1,17 @@
 """Parquet: types of columns, row groups, and what cannot be read."""
 
 import datetime
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from format_files import BY_NAME, read_records, reasons, write_records
+from format_files import BY_NAME, read_bytes, read_records, reasons, write_records
 
 from craftner_spacy.data.formats import read_file
+from craftner_spacy.data.parquet_footer import read_group_sizes
 from craftner_spacy.data.records import BadRecord, ReadOptions, Record
 from craftner_spacy.types import Entity, LinkedConcept
 
@@ -60,3 +64,110 @@ def test_columns_for_concepts_are_there_if_one_is(tmp_path: Path) -> None:
 
     assert columns(None) == columns() == ["start", "end", "label", "score", "text"]
     assert columns(None, LinkedConcept("X:1"))[5:] == ["concept", "concept_name", "concept_score"]
+
+
+def read_table(columns: dict[str, Any], folder: Path, **options: Any) -> list[Record | BadRecord]:
+    """The records of a file with these columns; the options are those of pyarrow's writer."""
+    path = folder / "in.parquet"
+    pq.write_table(pa.table(columns), path, **options)
+    return list(read_file(path, PARQUET, ReadOptions("")))
+
+
+def test_a_value_that_stands_in_many_rows_is_made_row_by_row(tmp_path: Path) -> None:
+    texts = ["a" * 100_000] * 200 + ["good"]
+    read = read_table({"id": [str(n) for n in range(201)], "text": texts}, tmp_path)
+    assert [len(record.text) for record in read if isinstance(record, Record)] == [100_000] * 200 + [4]
+    # 17 MB in one row, of one value.
+    many = pa.ListArray.from_arrays([0, 170, 170], pa.array(["a" * 100_000] * 170))
+    first, second = read_table({"id": ["1", "2"], "text": ["a", "b"], "x": many}, tmp_path)
+    assert first == BadRecord("larger than 16,000,000 bytes: no record may be")
+    assert isinstance(second, Record)
+    assert (tmp_path / "in.parquet").stat().st_size < 200_000
+
+
+def test_many_values_in_few_bytes_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    zeros = pa.ListArray.from_arrays([0, 6_000_000], pa.array(np.zeros(6_000_000, np.int8)))
+    [bad] = read_table({"id": ["1"], "text": ["a"], "x": zeros}, tmp_path)
+    assert isinstance(bad, BadRecord)
+    assert "row group 1, from row 1 on: column 'x.list.element': 6,000,000 values in" in bad.reason
+
+
+def test_a_value_that_python_cannot_hold_loses_its_row_alone(tmp_path: Path) -> None:
+    days = pa.array([0, 2**31 - 1, 1], pa.date32())
+    first, second, third = read_table({"id": ["1", "2", "3"], "text": ["a"] * 3, "day": days}, tmp_path)
+    assert [r.fields for r in (first, third) if isinstance(r, Record)] == [
+        {"day": "1970-01-01"},
+        {"day": "1970-01-02"},
+    ]
+    assert isinstance(second, BadRecord)
+    assert "OverflowError" in second.reason
+    text = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")]
+    )
+    good, bad = read_table({"id": ["1", "2"], "text": ["a"] * 2, "x": text}, tmp_path)
+    assert isinstance(good, Record)
+    assert isinstance(bad, BadRecord)
+    assert "UTF-8" in bad.reason or "utf-8" in bad.reason
+
+
+def test_nanoseconds_maps_and_large_numbers_come_back(tmp_path: Path) -> None:
+    times = pa.array([1_000_000_000, 1], pa.timestamp("ns"))
+    columns = {
+        "id": pa.array([12345.0, None]),
+        "text": ["a", "b"],
+        "time": times,
+        "clock": pa.array([1_000, 1], pa.time64("ns")),
+        "map": pa.array([[("k", 1)], [("k", None), ("j", 2)]], pa.map_(pa.string(), pa.int64())),
+        "large": pa.array([2**64 - 1, 1], pa.uint64()),
+    }
+    read = read_table(columns, tmp_path)
+    first, second = (record for record in read if isinstance(record, Record))
+    assert (first.id, second.id) == ("12345", "")
+    assert first.fields["time"] == "1970-01-01 00:00:01"
+    assert second.fields["time"] == "1970-01-01 00:00:00.000000001"
+    assert second.fields["clock"] == "00:00:00.000000001"
+    assert [record.fields["map"] for record in (first, second)] == [{"k": 1}, {"k": None, "j": 2}]
+    again = read_records(PARQUET, write_records(PARQUET, [first, second], tmp_path))
+    assert [record.fields["large"] for record in again] == [str(2**64 - 1), "1"]
+    assert [record.fields["map"] for record in again] == ['{"k": 1}', '{"k": null, "j": 2}']
+
+
+def test_a_table_without_text_or_with_a_name_twice_is_one_bad_record(tmp_path: Path) -> None:
+    [bad] = read_table({"id": ["1", "2"], "title": ["a", "b"]}, tmp_path)
+    assert bad == BadRecord(
+        "not Parquet that can be read: it has no column 'text' (--text-field); columns: ['id', 'title']"
+    )
+    path = tmp_path / "twice.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, ["text", "text"]), path)
+    [bad] = read_file(path, PARQUET, ReadOptions(""))
+    assert isinstance(bad, BadRecord)
+    assert "two columns have the same name" in bad.reason
+
+
+def test_a_damaged_page_loses_the_rest_of_its_row_group(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    table = pa.table({"id": [str(n) for n in range(20)], "text": [f"mouse {n}" for n in range(20)]})
+    pq.write_table(table, path, row_group_size=10, use_dictionary=False, compression="zstd")
+    content = bytearray(path.read_bytes())
+    start = pq.ParquetFile(path).metadata.row_group(0).column(1).data_page_offset
+    content[start + 30 : start + 60] = bytes(30)
+    found = reasons("parquet", bytes(content))
+    assert "row group 1, from row 1 on" in str(found[0])
+    assert found[1:] == [None] * 10
+
+
+def test_a_footer_that_contradicts_itself_is_a_bad_record(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"id": ["1", "2"], "text": ["a", "b"]}), path)
+    [group] = read_group_sizes(BytesIO(path.read_bytes()))
+    metadata = pq.ParquetFile(path).metadata.row_group(0)
+    columns = [metadata.column(number) for number in range(2)]
+    sizes = [(c.num_values, c.total_compressed_size, c.total_uncompressed_size) for c in columns]
+    assert group == (2, sizes)
+    content = path.read_bytes()
+    for at in range(len(content) - 400, len(content)):
+        for byte in (0, 1, 2, 3, 127, 255):
+            damaged = bytearray(content)
+            damaged[at] = byte
+            read = read_bytes("parquet", bytes(damaged))
+            assert len(read) >= 2 or any(isinstance(record, BadRecord) for record in read)
