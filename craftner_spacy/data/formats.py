@@ -1,5 +1,6 @@
 """The table of formats, and files read and written by it. CONTRIBUTING.md says how to add a format."""
 
+import errno
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
@@ -175,6 +176,11 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
             yield from fmt.read(file, options._replace(path=path))
         except (EOFError, zlib.error, gzip.BadGzipFile) as err:
             yield BadRecord(f"not valid gzip from here to the end of the file: {err}")
+        except OSError as err:
+            # A place in the file that cannot be, as the directory of a damaged archive names it.
+            if err.errno not in (None, errno.EINVAL):
+                raise
+            yield BadRecord(f"cannot be read from here to the end of the file: {explain_damage(err)}")
         except DAMAGE as err:
             yield BadRecord(f"cannot be read from here to the end of the file: {explain_damage(err)}")
 

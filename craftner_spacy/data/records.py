@@ -1,8 +1,11 @@
 """Records, which are the texts of a file, and what the readers and writers of all formats share."""
 
+import csv
 import importlib
 import math
 import struct
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedIOBase
@@ -108,7 +111,10 @@ DAMAGE: tuple[type[Exception], ...] = (
     SyntaxError,
     TypeError,
     ValueError,
+    csv.Error,
     struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
     zlib.error,
 )
 """What damaged or hostile bytes make libraries raise, whatever they document."""
