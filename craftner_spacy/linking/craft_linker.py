@@ -8,7 +8,7 @@ from spacy import util
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from thinc.api import Config
 
 from ..settings import Setting, WithSettings, check_bool, check_from_one, check_spans_key, check_threshold
@@ -239,7 +239,6 @@ class CraftLinker(WithSettings, Pipe):
             stays in any case.
         RAISES: what `filling.fill` raises.
         """
-        validate_get_examples(get_examples, "CraftLinker.initialize")
         has_ids = any(True for _ in doc_mentions(eg.reference for eg in get_examples()))
         if not has_ids and not ontologies:
             return

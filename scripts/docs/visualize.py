@@ -11,6 +11,8 @@ from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from wasabi import msg
 
+from craftner_spacy.linking.links import KB_URL_TEMPLATE
+
 MIN_ENTITIES = 5
 
 
@@ -23,7 +25,10 @@ def main(pipeline: Path, corpus: Path, out: Path, n: int = 10) -> None:
     if not docs:
         msg.fail(f"no paragraph of {corpus} has {MIN_ENTITIES} entities", exits=1)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(displacy.render(docs, style="ent", page=True, jupyter=False), encoding="utf-8")
+    # Links, where the pipeline has a craft_linker.
+    options = {"kb_url_template": KB_URL_TEMPLATE}
+    html = displacy.render(docs, style="ent", page=True, jupyter=False, options=options)
+    out.write_text(html, encoding="utf-8")
     msg.good(f"{len(docs)} paragraphs: {out}")
 
 

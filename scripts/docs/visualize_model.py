@@ -18,7 +18,7 @@ def main(pipeline: str) -> None:
         ABSTRACT,
         visualizers=["ner"],
         ner_labels=list(labels),
-        ner_attrs=["text", "label_", "start_char", "end_char"],
+        ner_attrs=["text", "label_", "start_char", "end_char", "kb_id_"],
         sidebar_description="\n".join(f"- **{row.name}**: {row.meaning}" for row in GLOSSARY),
         # With a color, it calls a function that streamlit no longer has.
         color=None,

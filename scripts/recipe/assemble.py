@@ -24,6 +24,15 @@ CORPUS: list[dict[str, str]] = [
         "author": "Language Technology Lab, University of Cambridge",
     },
 ]
+CONCEPTS: list[dict[str, str]] = [
+    {
+        "name": "The bundled names of concepts: CRAFT, and six ontologies",
+        "url": "https://obofoundry.org",
+        "license": "CC BY 4.0, and public domain (NCBI Taxonomy)",
+        "author": "see craftner_spacy/linking/CREDITS.md",
+    }
+]
+"""Of the knowledge base that goes with the pipeline."""
 
 
 class Package(NamedTuple):
@@ -86,6 +95,7 @@ def main(
     nlp.add_pipe("craft_ner", config={"model": {"name": name}})
     # The package has the weights: a local path would be useless on another machine.
     component: dict[str, Any] = nlp.get_pipe_config("craft_ner")
+    nlp.add_pipe("craft_linker")
     nlp.initialize(lambda: [])
     component["model"]["name"] = package.model
     nlp.meta.update(
@@ -94,7 +104,7 @@ def main(
         description=package.description,
         author="the craftner_spacy authors",
         license="MIT",
-        sources=[*CORPUS, *package.sources],
+        sources=[*CORPUS, *CONCEPTS, *package.sources],
     )
     if metrics is not None and metrics.is_file():
         nlp.meta["performance"] = json.loads(metrics.read_text(encoding="utf-8"))

@@ -28,10 +28,12 @@ from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.util import load_config
 from tiny_models import make_tiny_model
+from tiny_pipelines import read_char_ents
 from weasel.cli.assets import project_assets
 from weasel.util.config import load_project_config
 
 from craftner_spacy.labels import DISPLACY_COLORS
+from craftner_spacy.linking.knowledge_base import BUNDLED
 
 ROOT = Path(__file__).parents[2]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
@@ -186,10 +188,12 @@ def test_a_trained_pipeline_is_calibrated_exported_measured_packaged_and_shown(
     before = spacy.blank("en")
     before.add_pipe("craft_ner", config={"model": {"name": str(shipped)}})
     after = spacy.load(folder / "assembled")
+    assert after.pipe_names == ["craft_ner", "craft_linker"]
+    assert (folder / "assembled" / "craft_linker" / "kb.sqlite").read_bytes() == BUNDLED.read_bytes()
     # A pipeline's weights are those of its component.
     assert measured.weights_digest(str(folder / "assembled")) == report["weights"]
     text = ARTICLE.format(n=7)
-    assert after(text).to_json()["ents"] == before(text).to_json()["ents"] != []
+    assert read_char_ents(after(text)) == read_char_ents(before(text)) != []
     assert (after.meta["version"], after.meta["license"]) == ("9.8.7", "MIT")
     assert after.meta["labels"]["craft_ner"] == sorted(after.get_pipe("craft_ner").labels)  # type: ignore[attr-defined]
     assert after.meta["performance"]["splits"]["test"]["corpus_words"]["f1"] == pytest.approx(1.0)

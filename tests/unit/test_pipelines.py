@@ -221,5 +221,5 @@ def test_labels_get_names_in_any_pipeline_and_change_the_digest(pipeline: Path, 
         assert get_component(nlp).label_map == {"Gene": "Part"}
         assert digest(nlp) != digest(load_pipeline(str(model)))
         assert digest(nlp) == digest(load_pipeline(str(model), label_map={"Gene": "Part"}))
-    with pytest.raises(ValueError, match="label_map of a loaded pipeline are set on its component"):
+    with pytest.raises(ValueError, match="label_map, kb of a loaded pipeline are set on its components"):
         load_pipeline(nlp, label_map={})

@@ -211,7 +211,7 @@ def test_the_legend_says_what_craft_means_by_its_labels(tmp_path: Path) -> None:
         path.write_text(
             json.dumps({"id": "1", "text": "nucleus lost", "entities": entities}), encoding="utf8"
         )
-        report(path, tmp_path / "page.html")
+        report(path, tmp_path / "page.html", overwrite=True)
         html = (tmp_path / "page.html").read_text(encoding="utf8")
         assert ("<b>Gene</b>: cellular components (Gene Ontology)" in html) is is_shown
 
