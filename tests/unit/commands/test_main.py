@@ -68,6 +68,18 @@ def test_annotate_gives_ids(
     assert (id_, score) == ("NCBITaxon:10088" if linked else "-", "0.5")
 
 
+def test_files_of_a_folder_that_are_left_out_are_named(tmp_path: Path, tiny_model: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.TXT", "b.md", "._a.txt"):
+        (folder / name).write_text("The mouse kinase.", encoding="utf8")
+    arguments = ["annotate", str(folder), "-o", str(tmp_path / "out.jsonl"), "--model", str(tiny_model)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "out.jsonl: 1 records" in done.stdout
+    assert "files of folders that were left out: 1 hidden (._a.txt), 1 other suffix (b.md)" in done.stderr
+
+
 def test_the_ray_engine_has_its_own_option_for_gpus(source: Path, tmp_path: Path) -> None:
     arguments = [
         "annotate",

@@ -14,6 +14,7 @@ from processes import run_program, run_python
 from spacy.language import Language
 from tiny_records import read_lines, sentence, write_lines
 
+from craftner_spacy import shim
 from craftner_spacy.pipelines import load_pipeline
 from craftner_spacy.processing import workdir
 from craftner_spacy.processing.annotate import annotate
@@ -212,6 +213,22 @@ def test_the_lock_is_given_back_and_the_folder_removed_when_a_run_fails_before_a
             annotate(many, out, nlp, limit=9)
     assert not list(tmp_path.glob("out*"))
     assert annotate(many, out, nlp).records == 323
+
+
+def test_a_precision_that_is_not_possible_is_an_error_before_files_are_checked_and_leaves_nothing(
+    many: Path, tmp_path: Path, nlp: Language, pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ImportError("precision = 'int8' needs onnx")
+
+    out = tmp_path / "out.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr(shim, "make_network", refuse)
+        patch.setattr(WorkDir, "begin", None)
+        with pytest.raises(ImportError, match="needs onnx"):
+            annotate(many, out, str(pipeline), precision="int8")
+    assert not list(tmp_path.glob("out*"))
+    assert annotate(many, out, nlp, limit=9).records == 9
 
 
 def test_a_manifest_without_a_shard_is_given_up_for_another_run(
