@@ -59,7 +59,7 @@ def is_running(process: int) -> bool:
     return bool(state) and state[0] != b"Z"
 
 
-@attack("two commands on one output", item=5, expects="the second is refused in one line")
+@attack("two commands on one output", item=5, expects="the second is refused in one line", seconds=150)
 def two_commands(folder: Path) -> str:
     from craftner_spacy.processing.workdir import WorkDir
 
@@ -138,7 +138,10 @@ def inputs_change(folder: Path) -> str:
 
 
 @attack(
-    "a parent of processes that is killed; SIGTERM", item=9, expects="its processes end; it says how to go on"
+    "a parent of processes that is killed; SIGTERM",
+    item=9,
+    expects="its processes end; it says how to go on",
+    seconds=150,
 )
 def parent_dies(folder: Path) -> str:
     arguments = [pipeline(folder), source(folder, 200), folder / "out.jsonl", 2]
@@ -199,11 +202,16 @@ def no_files(folder: Path) -> str:
     return f"{done.records} record, {len(done.left_out)} left out and named"
 
 
-@attack("an unguarded script with two spawned processes", item=21, expects="an error that names the guard")
+@attack(
+    "an unguarded script with two spawned processes",
+    item=21,
+    expects="an error that names the guard",
+    seconds=150,
+)
 def unguarded(folder: Path) -> str:
     arguments = [pipeline(folder), source(folder), folder / "out.jsonl"]
     command = [sys.executable, str(PROGRAMS / "unguarded.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1, done.returncode
     assert "__main__" in last, last
