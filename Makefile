@@ -2,6 +2,7 @@
 # make test                lint, types, tests of the built wheel and the docs, and that wheel alone in a clean environment
 # make docs                the documentation as a site, in site/
 # make pythons             the wheel under each Python from 3.10 to 3.13 that is there
+# make lowest              the wheel with the lowest versions that pyproject.toml allows (PyTorch's: of constraints.txt)
 # make browser             the report's page and the visualizer in Chromium (Debian: chromium, chromium-driver)
 # make pictures            the docs' pictures of pages, by the same Chromium
 # make coverage            the tests once more, with the lines and branches that they reach: 95% at least
@@ -16,6 +17,7 @@ PYTHON ?= python3
 DEMO_VENV = .venv
 TEST_VENV = .venv-test
 SMOKE_VENV = .venv-smoke
+LOWEST_VENV = .venv-lowest
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # TEXT reaches the demo through the environment, dollar signs and quotes as they were typed.
@@ -30,7 +32,7 @@ SIDE_BY_SIDE = --numprocesses=2 --dist=loadfile
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/*/*)
 
-.PHONY: demo test lint unit smoke docs pythons browser pictures coverage measure mutation soak attack big format clean
+.PHONY: demo test lint unit smoke docs pythons lowest browser pictures coverage measure mutation soak attack big format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -91,6 +93,20 @@ docs: $(TEST_VENV)/.installed
 pythons: $(TEST_VENV)/.packaged
 	$(TEST_VENV)/bin/python scripts/docs/pythons.py dist/*.whl $(TEST_VENV)/packages/*/dist/*.whl
 
+# Of PyTorch's old versions there is no CPU build everywhere. Needs of extras that are not installed are skipped.
+lowest: $(TEST_VENV)/.installed
+	$(PYTHON) -m venv --clear $(LOWEST_VENV)
+	$(LOWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	grep '^torch==' constraints.txt > $(LOWEST_VENV)/torch.txt
+	$(LOWEST_VENV)/bin/uv pip compile --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --extra formats \
+		--override $(LOWEST_VENV)/torch.txt --output-file $(LOWEST_VENV)/lowest.txt pyproject.toml
+	set -- dist/*.whl; $(LOWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(LOWEST_VENV)/lowest.txt "$$1[formats]" hypothesis pytest
+	$(LOWEST_VENV)/bin/python -m pip check
+	PYTHONPATH=tests/helpers $(LOWEST_VENV)/bin/pytest tests/unit -p without_extras \
+		--ignore=tests/unit/inference/test_int8.py \
+		--deselect=tests/unit/processing/test_workdir.py::test_a_run_that_is_killed_at_any_moment_gives_the_same_output
+
 browser: $(TEST_VENV)/.browser
 	$(TEST_VENV)/bin/pytest tests/programs/browser.py
 
@@ -132,5 +148,5 @@ format: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) build dist mutants site *.egg-info
+	rm -rf $(DEMO_VENV) $(TEST_VENV) $(SMOKE_VENV) $(LOWEST_VENV) build dist mutants site *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from spacy.language import Language
 
@@ -56,7 +57,7 @@ def find(
     """
     if isinstance(texts, str):
         raise ValueError(f"texts = {texts[:40]!r}: allowed is a list of texts; for one text, find([text])[0]")
-    settings = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
+    settings: dict[str, Any] = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
     if isinstance(model, Language):
         nlp = load_pipeline(model, label_map=label_map, **settings)
     else:
@@ -89,9 +90,7 @@ def find(
 
 
 @lru_cache(maxsize=2)
-def _named_pipeline(
-    model: str, label_map: tuple[tuple[str, str], ...] | None, **settings: object
-) -> Language:
+def _named_pipeline(model: str, label_map: tuple[tuple[str, str], ...] | None, **settings: Any) -> Language:
     """A pipeline for `find` alone, whose tokens may be cut at the edges of entities."""
     nlp = load_pipeline(model, label_map=None if label_map is None else dict(label_map), **settings)
     get_component(nlp).alignment_mode = "split"
