@@ -10,6 +10,7 @@
 # make mutation            small faults in some modules, one by one, and whether the tests notice: metrics/mutation.md
 # make soak                longer checks: 10,000 examples of each property, 20,000 abstracts, damaged files
 # make attack              hostile models, files and folders, and a table of what happened
+# make audit               known vulnerabilities of the versions in constraints.txt (asks PyPI)
 # make big                 a file of 1 GB: killed, continued, stopped after ten minutes
 # make format | clean
 
@@ -32,7 +33,7 @@ SIDE_BY_SIDE = --numprocesses=2 --dist=loadfile
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/*/*)
 
-.PHONY: demo test lint unit smoke docs pythons lowest browser pictures coverage measure mutation soak attack big format clean
+.PHONY: demo test lint unit smoke docs pythons lowest browser pictures coverage measure mutation soak attack audit big format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -64,6 +65,13 @@ soak: $(TEST_VENV)/.installed
 
 attack: $(TEST_VENV)/.installed
 	PYTHONPATH=tests/helpers $(TEST_VENV)/bin/python tests/programs/attack.py
+
+# These do not reach the package: docs/robustness.md says why of each. What cannot be looked up is an error.
+UNREACHED = GHSA-29pf-2h5f-8g72 CVE-2026-4372 CVE-2026-1839
+audit: $(TEST_VENV)/.tools
+	$(TEST_VENV)/bin/python $(PIP_INSTALL) pip-audit
+	$(TEST_VENV)/bin/python -m pip_audit --strict --disable-pip --no-deps --requirement constraints.txt \
+		$(UNREACHED:%=--ignore-vuln %)
 
 big: $(TEST_VENV)/.installed
 	PYTHONPATH=scripts/measure $(TEST_VENV)/bin/python tests/programs/big_file.py

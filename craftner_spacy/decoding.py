@@ -21,8 +21,9 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
 
     A word whose most probable tag is not an ``I-`` may follow any word, so the sequence can be split there
     into runs. Only runs with a forbidden transition are searched, all at once. If the best sequence of a run
-    does not begin with an ``I-``, it fits whatever stands before it. If it does, the run is joined to the one
-    before, and both are searched again as one.
+    does not begin with an ``I-``, it fits whatever stands before it. If it does, the run is joined to those
+    before it, and they are searched again as one. At least as many words are joined as the run has: a word is
+    searched again only in a run of twice the length, so the time stays about linear whatever the scores.
 
     log_probs (n_words, n_tags): log-probability of each tag at each word.
     RETURNS (n_words,): index of each word's tag.
@@ -43,8 +44,12 @@ def best_tags(log_probs: Floats, scheme: TagScheme) -> Ints:
         ends = np.append(starts[1:], len(tags))
         _search_runs(log_probs, starts[pending], ends[pending], scheme, tags)
         joined = pending[~scheme.may_begin[tags[starts[pending]]]]
-        is_start = np.ones(len(starts), dtype=bool)
-        is_start[joined] = False
+        # Each joins the runs before it, back to the one that holds the word a length of its own before it.
+        first = np.searchsorted(starts, np.maximum(0, 2 * starts[joined] - ends[joined]), side="right") - 1
+        depth = np.zeros(len(starts) + 1, dtype=np.int64)
+        np.add.at(depth, first + 1, 1)
+        np.add.at(depth, joined + 1, -1)
+        is_start = np.cumsum(depth)[:-1] == 0
         pending = np.unique(np.cumsum(is_start)[joined] - 1)
         starts = starts[is_start]
     return tags

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 Batch = tuple[Ints, Ints]
 """Concatenated windows: wordpieces (n_pieces,), and the length of each window (n_windows,)."""
+MAX_LOGIT = 1e30
+"""Logits beyond this number are no scores; differences and sums of others stay finite."""
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
 
 
@@ -119,6 +121,7 @@ def forward(
 
     RETURNS: a `WordScores` for each document, and the backward pass, which takes the gradients of their
         logits, (n_words, n_tags) each.
+    RAISES: ValueError in inference if logits are NaN or infinite.
     """
     shim = get_shim(model)
     shim.prepare_process()
@@ -159,16 +162,22 @@ def forward(
 
     scores, pieces_of_words = [], []
     first_window = 0
-    for text, w in zip(texts, windows, strict=True):
+    for doc, text, w in zip(docs, texts, windows, strict=True):
         words = np.flatnonzero(w.window_of_word >= 0)
         starts = offsets[first_window + w.window_of_word[words]] + len(shim.special.prefix)
         word_pieces = _pieces_in_window(text, w, words) + starts[:, None]
         first_window += len(w.pieces)
         pieces_of_words.append(word_pieces)
+        logits = pool(flat, word_pieces, model.attrs["pooling"])
+        if not is_train and not (np.abs(logits) < MAX_LOGIT).all():
+            raise ValueError(
+                f"[model] name = {model.attrs['name']!r}: in precision {shim.inference_precision!r} its "
+                f"scores of the document {doc.text[:60]!r} are NaN or infinite: weights are damaged"
+            )
         scores.append(
             WordScores(
                 chars=text.word_chars[words],
-                logits=pool(flat, word_pieces, model.attrs["pooling"]),
+                logits=logits,
                 n_uncovered=len(w.window_of_word) - len(words),
                 starts=np.flatnonzero(~w.continues_span[words]),
             )

@@ -3,16 +3,20 @@
 import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import spacy
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.util import dot_to_dict, is_package
 
 from .craft_ner import CraftNER
+from .linear_tokenizer import LinearTokenizer
 from .linking.craft_linker import CraftLinker
 from .model import get_shim
+from .sources import ALIASES
 
 SETTINGS = {"threshold": "threshold", "batch_tokens": "batch_tokens", "precision": "model.precision"}
 """Settings that can be chosen when a pipeline is loaded, and their keys in the component's config."""
@@ -37,8 +41,9 @@ def load_pipeline(
         the `craft_linker` of the pipeline, if it has one, and the bundled knowledge base for a model that is
         no pipeline; None: as 'auto', but nothing for such a model.
     settings: some of `SETTINGS`; None: as the pipeline has it.
-    RAISES: ValueError if it has no `craft_ner` with a span group, or if the settings come with a loaded
-        pipeline; what `spacy.load`, `sources.find_folder` and `linking.knowledge_base.KnowledgeBase` raise.
+    RAISES: ValueError if it has no `craft_ner` with a span group, if it is another package, or if settings
+        come with a loaded pipeline; what `spacy.load`, `sources.find_folder` and
+        `linking.knowledge_base.KnowledgeBase` raise.
     """
     chosen = {SETTINGS[name]: value for name, value in settings.items() if value is not None}
     if isinstance(model, Language):
@@ -47,7 +52,7 @@ def load_pipeline(
             raise ValueError(f"{names} of a loaded pipeline are set on its components")
         get_component(model)
         return model
-    is_pipeline = is_package(model) or (Path(model) / "meta.json").is_file()
+    is_pipeline = _is_pipeline(model)
     nlp = _load(model, is_pipeline, chosen)
     if label_map is not None:
         get_component(nlp).label_map = dict(label_map)
@@ -63,10 +68,29 @@ def _load(model: str, is_pipeline: bool, chosen: Mapping[str, Any]) -> Language:
         nlp = spacy.load(model)
         name = get_component(nlp).name
         config = {f"components.{name}.{key}": value for key, value in chosen.items()}
-        return spacy.load(model, config=config) if config else nlp
-    nlp = spacy.blank("en")
-    nlp.add_pipe("craft_ner", config=dot_to_dict({"model.name": model, **chosen}))
+        nlp = spacy.load(model, config=config) if config else nlp
+    else:
+        nlp = spacy.blank("en")
+        nlp.add_pipe("craft_ner", config=dot_to_dict({"model.name": model, **chosen}))
+    if type(nlp.tokenizer) is Tokenizer:
+        nlp.tokenizer = LinearTokenizer.from_tokenizer(nlp.tokenizer)
     return nlp
+
+
+def _is_pipeline(model: str) -> bool:
+    """Whether it is the folder or the package of a pipeline; a package of another kind is not imported."""
+    if (Path(model) / "meta.json").is_file():
+        return True
+    if model in ALIASES or not model.isidentifier() or not is_package(model):
+        return False
+    spec = find_spec(model)
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    if not any(Path(folder, "meta.json").is_file() for folder in folders):
+        raise ValueError(
+            f"model = {model!r} is a package without a pipeline; allowed are 'small', 'biobert', a hub id, a "
+            "folder with a model or a pipeline, or the package of a pipeline"
+        )
+    return True
 
 
 def _set_kb(nlp: Language, kb: str) -> None:

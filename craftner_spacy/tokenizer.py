@@ -15,6 +15,8 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 
+from .linear_tokenizer import LinearTokenizer
+
 DASHES = r"\-‐‑‒–—−"
 SLASHES = r"/⁄∕"
 SIGNS = rf"()\[\]{{}}{SLASHES}+*;=<>→|_∷…{CONCAT_ICONS}"
@@ -91,7 +93,7 @@ def make_craft_tokenizer() -> Callable[[Language], Tokenizer]:
     def make(nlp: Language) -> Tokenizer:
         defaults = nlp.Defaults
         infixes = [INFIX] if nlp.lang == "en" else [INFIX, *(defaults.infixes or ())]
-        return Tokenizer(
+        return LinearTokenizer(
             nlp.vocab,
             rules={k: v for k, v in defaults.tokenizer_exceptions.items() if k not in NO_EMOTICONS},
             prefix_search=compile_prefix_regex([*(defaults.prefixes or ()), *PREFIXES]).search,

@@ -1,5 +1,6 @@
 """The ids of the records that were read, to find an id that is there twice."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ class SeenIds:
         self._database = database
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")
-        database.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, file TEXT, record INTEGER) WITHOUT ROWID")
+        database.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, file BLOB, record INTEGER) WITHOUT ROWID")
         # One transaction: one for each id would take longer than all the rest of the reading.
         database.execute("BEGIN")
 
@@ -31,10 +32,13 @@ class SeenIds:
         RETURNS (tuple[str, int] | None): file and number of the record that has this id; None if it is new.
         RAISES: sqlite3.OperationalError if the database cannot be written.
         """
-        row = (identifier, file, record)
+        # Bytes: names of files need not be UTF-8.
+        row = (identifier, os.fsencode(file), record)
         if self._database.execute("INSERT OR IGNORE INTO ids VALUES (?, ?, ?)", row).rowcount:
             return None
-        return self._database.execute("SELECT file, record FROM ids WHERE id = ?", (identifier,)).fetchone()
+        query = "SELECT file, record FROM ids WHERE id = ?"
+        earlier, number = self._database.execute(query, (identifier,)).fetchone()
+        return os.fsdecode(earlier), number
 
 
 @contextmanager

@@ -1,11 +1,15 @@
 """`make attack`: its limits, and what it takes for an attack that got through."""
 
 import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from attack import main, peak_memory, print_table, try_attack
 from attacks.frame import ATTACKS
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_time_and_memory_have_limits() -> None:
@@ -31,3 +35,10 @@ def test_peak_memory() -> None:
 def test_words_have_to_choose_something() -> None:
     with pytest.raises(SystemExit, match="no name of an attack"):
         main(["nothing is called so"])
+
+
+def test_each_vulnerability_that_the_audit_leaves_out_has_its_reason() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    reasons = (ROOT / "docs" / "robustness.md").read_text(encoding="utf8")
+    [line] = re.findall("^UNREACHED = (.+)$", makefile, flags=re.M)
+    assert [name for name in line.split() if name not in reasons] == []

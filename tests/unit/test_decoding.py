@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from craftner_spacy.decoding import _search_runs, best_tags, log_softmax, read_entities
 from craftner_spacy.tags import TagScheme, write_tags
-from craftner_spacy.types import Entity
+from craftner_spacy.types import Entity, Floats, Ints
 
 SCHEME = TagScheme(("O", "B-Cell", "I-Cell", "B-Gene", "I-Gene"))
 SCORES = st.integers(min_value=-40, max_value=40).map(lambda n: n / 8)
@@ -85,6 +85,24 @@ def test_a_joined_run_is_searched_again_after_the_next_join() -> None:
     ]
     tags = [SCHEME.tags[i] for i in best_tags(np.log(probs), SCHEME)]
     assert tags == ["B-Cell", "B-Cell", "I-Cell", "I-Cell", "I-Cell"]
+
+
+@pytest.mark.parametrize("n_words", [2, 3, 500, 4000])
+def test_runs_that_all_have_to_be_joined_take_linear_time(
+    n_words: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each word alone is B-Cell, and I-Gene with the next; the last one is I-Gene.
+    words = [[0.10, 0.40, 0.01, 0.10, 0.39]] * (n_words - 1) + [[0.01, 0.01, 0.01, 0.01, 0.96]]
+    searched: list[int] = []
+
+    def search(log_probs: Floats, starts: Ints, ends: Ints, scheme: TagScheme, tags: Ints) -> None:
+        searched.append(int((ends - starts).sum()))
+        _search_runs(log_probs, starts, ends, scheme, tags)
+
+    monkeypatch.setattr("craftner_spacy.decoding._search_runs", search)
+    tags = [SCHEME.tags[i] for i in best_tags(np.log(words), SCHEME)]
+    assert tags == [*["B-Cell"] * (n_words - 2), "B-Gene", "I-Gene"]
+    assert sum(searched) <= 4 * n_words
 
 
 def test_joined_runs_do_not_begin_a_document_with_an_inside_tag() -> None:

@@ -33,6 +33,18 @@ def test_spans_decide_what_is_read_at_once(tiny_model: Path) -> None:
     assert np.array_equal(wide.logits, also_wide.logits)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("value", [float("nan"), 3e38])
+def test_scores_that_are_no_numbers_are_refused(precision: str, value: float, tiny_model: Path) -> None:
+    model = make_model(tiny_model, precision=precision)
+    get_shim(model).network.classifier.weight.data[2] = value
+    message = (
+        rf"name = '.*': in precision '{precision}' its scores of the document '{TEXT[:60]}' are NaN or inf"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.predict([spacy.blank("en")(""), spacy.blank("en")(TEXT)])
+
+
 def test_bf16_is_near_fp32_and_not_the_same(tiny_model: Path) -> None:
     doc = spacy.blank("en")(TEXT)
     fp32, bf16 = (make_model(tiny_model, precision=p).predict([doc])[0].logits for p in ("fp32", "bf16"))

@@ -39,7 +39,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "algorithms": (
         (),
         (
-            "folder_settings label_names labels locking progress types",
+            "folder_settings label_names labels linear_tokenizer locking progress types",
             "batching pooling ranges sources span_group splitting tokenizer wordpieces",
             "alignment windows",
             "settings tags",

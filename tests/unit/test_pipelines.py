@@ -36,6 +36,14 @@ def test_a_model_gets_a_blank_pipeline_and_a_pipeline_is_loaded(pipeline: Path, 
         assert read_ents(nlp(TEXT)) == expected
 
 
+def test_packages_that_are_no_pipelines_are_refused_and_not_called(tmp_path: Path) -> None:
+    for name in ("torch", "pytest", "numpy"):
+        with pytest.raises(
+            ValueError, match=f"model = '{name}' is a package without a pipeline; allowed are"
+        ):
+            load_pipeline(name)
+
+
 def test_settings_reach_the_component(pipeline: Path, tiny_model: Path) -> None:
     for model in (pipeline, tiny_model):
         nlp = load_pipeline(str(model), threshold=0.5, batch_tokens=77, precision="bf16")

@@ -90,7 +90,9 @@ def succeeded(done: subprocess.CompletedProcess[str]) -> str:
     return next(iter(done.stdout.strip().splitlines()[-1:]), "rc 0")
 
 
-def raised(error: type[BaseException], call: Callable[[], object], *names: str) -> str:
+def raised(
+    error: type[Exception] | tuple[type[Exception], ...], call: Callable[[], object], *names: str
+) -> str:
     """What a call that has to raise said.
 
     names: what the message has to name.
@@ -101,6 +103,6 @@ def raised(error: type[BaseException], call: Callable[[], object], *names: str) 
     except error as err:
         said = f"{type(err).__name__}: {err}"
     else:
-        raise AssertionError(f"no {error.__name__}")
+        raise AssertionError(f"no {error}")
     assert all(name in said for name in names), said
     return said

@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -272,3 +273,42 @@ def test_tables_and_errors_keep_brackets_and_colons(
         "no name and no id in k[b].sqlite"
         in CliRunner().invoke(app, ["kb", "lookup", "[z]", "--kb", "k[b].sqlite"]).output
     )
+
+
+def test_what_a_terminal_cannot_show_is_escaped(tiny_model: Path) -> None:
+    runner = CliRunner(charset="cp1252")
+    printed = runner.invoke(app, ["labels"])
+    assert printed.exit_code == 0, printed.stderr
+    assert r"PGC-1\u03b1" in printed.stdout
+    assert runner.invoke(app, ["info", "--model", str(tiny_model)]).exit_code == 0
+
+
+def test_a_closed_pipe_ends_a_command_without_a_word() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "craftner_spacy", "labels"]
+    with open(writing, "wb") as closed:
+        done = subprocess.run(
+            command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8")
+def test_names_of_files_need_not_be_utf8(tiny_model: Path, tmp_path: Path) -> None:
+    source = Path(os.fsdecode(bytes(tmp_path) + b"/in-\xff.jsonl"))
+    source.write_text('{"id": 1, "text": "The mouse kinase."}\n', encoding="utf8")
+    out = source.with_name(source.name.replace("in", "out"))
+    done = CliRunner().invoke(app, ["annotate", str(source), "-o", str(out), "--model", str(tiny_model)])
+    assert done.exit_code == 0, done.output
+    assert "out-\\udcff.jsonl: 1 records" in done.stdout
+    missing = CliRunner().invoke(app, ["report", str(source.with_name("no-" + source.name))])
+    assert (missing.exit_code, len(missing.stderr.splitlines())) == (1, 1)
+
+
+def test_errors_of_many_lines_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(gpu_id: int) -> None:
+        raise ValueError("one\n\n  two")
+
+    monkeypatch.setattr(info, "use_gpu", fail)
+    assert CliRunner().invoke(app, ["info"]).stderr == "Error: one two\n"

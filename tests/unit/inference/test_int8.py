@@ -13,7 +13,7 @@ from processes import run_program
 from spacy.language import Language
 from spacy.training import Example
 from tiny_models import WORDS
-from tiny_pipelines import get_craft_ner, make_nlp
+from tiny_pipelines import get_craft_ner, make_model, make_nlp
 
 from craftner_spacy.inference.int8 import Int8Network
 from craftner_spacy.model import get_shim
@@ -98,3 +98,12 @@ def test_a_saved_pipeline_keeps_its_precision(tiny_model: Path, tmp_path: Path) 
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert get_shim(get_craft_ner(loaded).model).inference_precision == "int8"
+
+
+def test_scores_that_are_no_numbers_are_refused(tiny_model: Path) -> None:
+    model = make_model(tiny_model, precision="int8")
+    get_shim(model).network.bert.embeddings.LayerNorm.bias.data[3] = float("nan")
+    with pytest.raises(
+        ValueError, match="in precision 'int8' its scores of the document 'The mouse' are NaN"
+    ):
+        model.predict([spacy.blank("en")("The mouse")])
