@@ -80,6 +80,7 @@ def main(
                 "configurations": configurations(articles, finders),
             }
             if split == "devel":
+                result[split]["bounds"] = bounds(articles, splits["train"], KnowledgeBase(BUNDLED))
                 result[split]["rules"] = gains(articles, NameFinder(KnowledgeBase(BUNDLED)))
                 result[split]["calibration"] = calibrate(
                     link_gold(articles, NameFinder(KnowledgeBase(BUNDLED)))
@@ -141,6 +142,23 @@ def accuracy(outcomes: Iterable[Outcome]) -> Labelled:
         n_all[outcome.label] += 1
         n_correct[outcome.label] += outcome.is_correct
     return {label: round(100 * n_correct[label] / n_all[label], 2) for label in LABELS if n_all[label]}
+
+
+def bounds(articles: list[Article], training: list[Article], kb: KnowledgeBase) -> dict[str, Labelled]:
+    """Share of the gold mentions whose id is known at all, by label, in per cent."""
+    known = {
+        "id in the training articles": {(g.label, g.id) for article in training for g in article.annotations},
+        "id in the bundled table": {(label, concept.id) for label, concept in kb.all_concepts()},
+    }
+    gold = [(g.label, g.id) for article in articles for g in article.annotations]
+    n_all = Counter(label for label, _ in gold)
+    rows = {}
+    for name, ids in known.items():
+        n_known = Counter(label for label, id_ in gold if (label, id_) in ids)
+        rows[name] = {
+            label: round(100 * n_known[label] / n_all[label], 2) for label in LABELS if n_all[label]
+        }
+    return rows
 
 
 def configurations(articles: list[Article], files: dict[str, Path]) -> dict[str, Labelled]:

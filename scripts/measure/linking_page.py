@@ -27,6 +27,13 @@ def as_markdown(result: dict[str, Any]) -> str:
         if split in result:
             lines += ["", f"## {split}", "", *_table("gold spans", result[split]["configurations"])]
             lines += _row("gold mentions", result[split]["mentions"])
+            if "bounds" in result[split]:
+                lines += [
+                    "",
+                    "No linker can do better that knows the ids of these sources alone:",
+                    "",
+                    *_table("gold mentions whose id is known", result[split]["bounds"]),
+                ]
             end_to_end = result[split].get("end to end", {})
             if end_to_end:
                 rows = {name: values for name, values in end_to_end.items() if isinstance(values, dict)}
