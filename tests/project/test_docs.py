@@ -209,7 +209,7 @@ def test_readme_says_first_what_gene_means() -> None:
 
 def test_blocks_have_languages_that_are_run_or_only_shown() -> None:
     # Those of "python", "sh" and "ini" are run above; an indented or misspelt fence would be left out there.
-    shown = {"shell", "{toctree}", "{include}", "{eval-rst}"}
+    shown = {"shell", "text", "{toctree}", "{include}", "{eval-rst}"}
     for page in PAGES:
         text = page.read_text(encoding="utf8")
         languages = re.findall(r"^\s*```(\S+)", text, flags=re.M)
