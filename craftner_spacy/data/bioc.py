@@ -111,8 +111,8 @@ def _load_xml(document: XmlDocument, options: ReadOptions) -> dict[str, Any]:
         tag="{*}document",
         remove_comments=True,
         remove_pis=True,
-        # A file from elsewhere must not make us read other files of this machine.
-        resolve_entities="internal",
+        # Resolved below: lxml would leave out what it does not know, and read other files of this machine.
+        resolve_entities=False,
         no_network=True,
     )
     try:
@@ -124,8 +124,21 @@ def _load_xml(document: XmlDocument, options: ReadOptions) -> dict[str, Any]:
     if len(elements) != 1:
         raise ValueError("not valid XML: the document is not complete")
     for entity in elements[0].iter(etree.Entity):
-        raise ValueError(f"the entity {entity.text} is not declared: the text would lack it")
+        entity.tail = _resolve_entity(entity) + (entity.tail or "")
+    etree.strip_tags(elements[0], etree.Entity)
     return _load_element(elements[0], _DOCUMENT, options)
+
+
+def _resolve_entity(entity: Any) -> str:
+    """The text that a file declares for an entity; ValueError if it declares none, or more than text."""
+    declarations = entity.getroottree().docinfo.internalDTD
+    declared = {row.name: row.content for row in declarations.entities()} if declarations is not None else {}
+    content = declared.get(entity.name)
+    if content is None or "&" in content or "<" in content:
+        raise ValueError(
+            f"the entity {entity.text} is not declared as text in the file: the text would lack it"
+        )
+    return content
 
 
 def _load_element(element: Any, allowed: set[str], options: ReadOptions) -> dict[str, Any]:

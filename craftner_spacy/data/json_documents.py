@@ -7,8 +7,8 @@ behind what is not JSON, such as NaN.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BufferedIOBase
-from typing import NamedTuple
 
 from .limits import MAX_RECORD_BYTES, check_json
 from .records import BadRecord, shorten
@@ -23,15 +23,19 @@ MAX_DEPTH = 200
 """Brackets in each other, in a document."""
 
 
-class _Open(NamedTuple):
+@dataclass
+class _Open:
     """An open bracket outside of documents.
 
     has_documents (bool): whether it is an array of documents.
     start (int): its place in the bytes that are kept; -1 if it is no longer there.
+    n_documents, n_others (int): objects in it that are documents, and those that hold none.
     """
 
     has_documents: bool
     start: int
+    n_documents: int = 0
+    n_others: int = 0
 
 
 def split_json(file: BufferedIOBase) -> Iterator[bytes | BadRecord]:
@@ -89,7 +93,10 @@ class _Splitter:
             self._opened.clear()
             self._begin_document(start, depth)
         elif name and name[1] == b"passages" and self._opened:
-            self._begin_document(self._opened.pop().start, depth=2)
+            start = self._opened.pop().start
+            if self._opened:
+                self._opened[-1].n_documents += 1
+            self._begin_document(start, depth=2)
         elif name and self._opened:
             self._has_any = True
             self._opened.append(_Open(True, -1))
@@ -107,7 +114,12 @@ class _Splitter:
             yield BadRecord("not valid JSON: a bracket is closed that was not opened")
             self._kept.clear()
             return
-        if self._opened.pop().has_documents:
+        closed = self._opened.pop()
+        if closed.n_documents and closed.n_others:
+            yield BadRecord(f"{closed.n_others} objects without 'passages' in a list with documents")
+        if self._opened:
+            self._opened[-1].n_others += closed.n_documents == 0 and not closed.has_documents
+        if closed.has_documents:
             yield from self._between(self._kept[:-1])
             self._forget()
         elif not self._opened:
@@ -139,7 +151,8 @@ class _Splitter:
     def _forget(self, n_bytes: int = 0) -> None:
         """Keep so many of the last bytes; so no open bracket is there any more."""
         del self._kept[: len(self._kept) - n_bytes]
-        self._opened = [row._replace(start=-1) for row in self._opened]
+        for row in self._opened:
+            row.start = -1
 
     def _between(self, content: bytes | bytearray) -> Iterator[BadRecord]:
         """A bad record for content between documents, if there is any."""

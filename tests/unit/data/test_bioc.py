@@ -156,7 +156,8 @@ def test_a_bad_document_loses_only_itself(content: str, reason: str | None) -> N
     if reason is None:
         assert isinstance(first, Record)
     else:
-        assert reason in first.reason if isinstance(first, BadRecord) else first
+        assert isinstance(first, BadRecord), first
+        assert reason in first.reason
     # The rest of a document that ends too early is one more bad record, if it is not white space.
     assert [record.text for record in others if isinstance(record, Record)] == ["good"]
 
@@ -290,6 +291,16 @@ def test_values_of_other_types_in_json_are_read_or_make_a_bad_record(
     content = json.dumps({"documents": [{"id": 7, "infons": None, "passages": [passage]}]})
     [found] = reasons("bioc-json", content.encode())
     assert found is None if reason is None else reason in str(found)
+
+
+def test_an_object_that_is_no_document_among_documents_is_counted() -> None:
+    good = json.dumps(JSON_DOCUMENT)
+    content = f'{{"documants": [{good}, {{"id": "2", "passage": []}}, {good.replace("1", "3")}]}}'
+    assert reasons("bioc-json", content.encode()) == [
+        None,
+        None,
+        "1 objects without 'passages' in a list with documents",
+    ]
 
 
 def test_names_that_xml_makes_equal_are_both_kept(tmp_path: Path) -> None:

@@ -77,4 +77,5 @@ def test_no_text_is_left_out_or_joined(content: str, reason: str | None) -> None
     if reason is None:
         assert isinstance(first, Record)
     else:
-        assert reason in first.reason if isinstance(first, BadRecord) else first
+        assert isinstance(first, BadRecord), first
+        assert reason in first.reason
