@@ -95,7 +95,8 @@ def change(content: bytes, random: Random) -> bytes:
     """The content with one to three small changes; none of them takes out more than four bytes."""
     changed = bytearray(content)
     for _ in range(random.randint(1, 3)):
-        at = random.randrange(len(changed))
+        at = random.randrange(len(changed) or 1)
+        changed = changed or bytearray(1)
         kind = random.randrange(6)
         if kind == 0:
             changed[at] ^= 1 << random.randrange(8)
@@ -119,7 +120,14 @@ def change_docbin(content: bytes, random: Random) -> bytes:
     return zlib.compress(change(zlib.decompress(content), random), 1)
 
 
-CHANGES: dict[str, Callable[[bytes, Random], bytes]] = {"docbin": change_docbin}
+def change_pubtator(content: bytes, random: Random) -> bytes:
+    """As `change`, but no line break goes: two lines made one are a text like others."""
+    while (changed := change(content, random)).count(b"\n") < content.count(b"\n"):
+        pass
+    return changed
+
+
+CHANGES: dict[str, Callable[[bytes, Random], bytes]] = {"docbin": change_docbin, "pubtator": change_pubtator}
 
 
 def check_file(path: Path, fmt: Format, expected: int, entities: bool) -> tuple[int, int]:

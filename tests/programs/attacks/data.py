@@ -123,9 +123,10 @@ def parquet(folder: Path) -> str:
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-    texts = pa.array(["a" * 1_000_000, "good"]).take(pa.array([0] * 1999 + [1]))
+    numbers = pa.array([0] * 1999 + [1], pa.int32())
+    texts = pa.DictionaryArray.from_arrays(numbers, pa.array(["a" * 1_000_000, "good"]))
     table = pa.table({"id": pa.array(range(2000)), "text": texts})
-    pq.write_table(table.slice(0), folder / "x.parquet", dictionary_pagesize_limit=10**8, row_group_size=2000)
+    pq.write_table(table, folder / "x.parquet", dictionary_pagesize_limit=10**8, row_group_size=2000)
     return read(folder / "x.parquet", 2000, 0)
 
 
