@@ -1,7 +1,6 @@
 """Words per second of the component, of others with the same weights, and of the network alone."""
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,8 +39,7 @@ def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
     """Words per second of each contender, and how many times as fast the component is."""
     network_alone, operations = bare_forward(model, texts)
     runs: dict[str, Run] = {"craft_ner": ours(model), "network alone": network_alone}
-    if find_spec("onnxruntime"):
-        runs["craft_ner, int8"] = ours(model, precision="int8")
+    runs["craft_ner, int8"] = ours(model, precision="int8")
     runs["transformers pipeline"] = transformers_pipeline(model)
     runs["hf_token_pipe"] = hf_token_pipe(model)
     for batch_size in (8, 16):

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,22 +47,16 @@ def print_numbers(program: str, *arguments: Any, environment: Mapping[str, str] 
 
 
 def by_cpu_features(model: Path, articles: Path) -> dict[str, dict[str, float]]:
-    """Words per second in each numeric precision, by the features of the CPU that torch's libraries may use.
-
-    ONNX Runtime, which int8 needs, always uses all features.
-    """
-    speeds = {
+    """Words per second in each numeric precision, by the CPU features that torch's libraries may use."""
+    return {
         features: {
             precision: print_numbers(
                 "print_words_per_second", model, articles, precision, environment=environment
             )[0]
-            for precision in ("fp32", "bf16")
+            for precision in ("fp32", "bf16", "int8")
         }
         for features, environment in CPU_FEATURES.items()
     }
-    if find_spec("onnxruntime"):
-        speeds["all"]["int8"] = print_numbers("print_words_per_second", model, articles, "int8")[0]
-    return speeds
 
 
 def peak_memory(model: Path, articles: Path) -> dict[str, float]:

@@ -63,7 +63,7 @@ def _by_size(report: dict[str, Any]) -> list[str]:
         table(["abstracts", "µs per word"], numbers),
         "## By CPU features",
         "Words per second of `small` on abstracts of 1,500 words in all, where torch's libraries may use "
-        "only some features of the CPU. ONNX Runtime, which int8 needs, uses all.",
+        "only some features of the CPU.",
         table(["features", *precisions], features),
     ]
 

@@ -16,6 +16,7 @@ from thinc.api import ArgsKwargs, Optimizer
 
 from .batching import min_cost_batches
 from .folders import load_folder, save_folder, saved_dtype
+from .inference.calibration import sample_windows
 from .inference.network import InferenceNetwork
 from .inference.precision import make_network, resolve_precision
 from .locking import LOADING
@@ -82,7 +83,7 @@ class TokenClassifierShim(HFShim):
     def inference_network(self) -> InferenceNetwork:
         """The network for inference; it is made when it is first asked for.
 
-        RAISES: ValueError for int8 on a GPU; ImportError for int8 without its extra.
+        RAISES: ValueError for int8 on a GPU; ImportError for int8 if torch lacks the operators.
         """
         if self._inference is None:
             with LOADING:
@@ -90,8 +91,13 @@ class TokenClassifierShim(HFShim):
                     precision = self.inference_precision
                     logger.info("%s is used for inference on %s", precision, self.device)
                     max_width = self.max_pieces + self.special.number
-                    self._inference = make_network(self.network, precision, max_width, self.special.padding)
+                    self._inference = make_network(
+                        self.network, precision, max_width, self.special.padding, self._sample_windows
+                    )
         return self._inference
+
+    def _sample_windows(self) -> list[torch.Tensor]:
+        return sample_windows(self.tokenizer, self.special, self.max_pieces)
 
     def make_batches(self, lengths: Ints, max_pieces: int, is_train: bool) -> list[Ints]:
         """Group windows into batches, for training or inference.

@@ -1,13 +1,15 @@
 """Inference in bf16: where it is faster than fp32, and the network for it."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
+from transformers import BertForTokenClassification
 
 from .network import InferenceNetwork
-from .packed_linear import can_pack, pack
+from .packed_linear import PackedLinear, can_pack, pack
 from .padding import PaddedNetwork
-from .unpadded_bert import UnpaddedBert
+from .unpadded_bert import UnpaddedAttention, UnpaddedBert
 
 WIDTH_STEP = 32
 """On the CPU, windows are padded to a multiple of this number of wordpieces, since each new shape of a
@@ -46,6 +48,22 @@ def make_bf16_network(network: Any, max_pieces: int, padding: int) -> InferenceN
         return PaddedNetwork(copy, padding)
     if can_pack():
         if UnpaddedBert.fits(network, max_pieces):
-            return UnpaddedBert(network, copy)
+            return pack_bert(network, copy)
         pack(copy)
     return PaddedNetwork(copy, padding, WIDTH_STEP, max_pieces)
+
+
+def pack_bert(network: BertForTokenClassification, copy: BertForTokenClassification) -> UnpaddedBert:
+    """A network with packed weights.
+
+    network: in fp32; it stays as it is.
+    copy: a copy in the dtype of the computation; it becomes a part of the network and is changed.
+    """
+
+    def make_linear(weight: torch.Tensor, bias: torch.Tensor) -> PackedLinear:
+        return PackedLinear(weight.to(copy.dtype), bias.to(copy.dtype))
+
+    for layer, original in zip(copy.bert.encoder.layer, network.bert.encoder.layer, strict=True):
+        layer.attention.self = UnpaddedAttention(original.attention.self, make_linear)
+    pack(copy.bert)
+    return UnpaddedBert(copy.bert, deepcopy(network.classifier).requires_grad_(False))

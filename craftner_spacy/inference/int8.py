@@ -1,118 +1,78 @@
-"""Inference in whole numbers of 8 bits, for processors without units for bf16. Extra ``[int8]``.
+"""Inference in integers of 8 bits on the CPU: where it can be done, and the network for it."""
 
-Weights are rounded once, to 7 bits, by the range of each output; what they are multiplied with is rounded to
-8 bits at each call, by its range over the whole batch (dynamic quantization). So scores differ a little with
-what else is in the batch. All but the products with weights stays in fp32.
-"""
-
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import TokenClassifierOutput
+from torch import nn
+from transformers import BertForTokenClassification
+from transformers.activations import GELUActivation
 
+from .bf16 import has_bf16_units
+from .calibration import observe_ranges
+from .feed_forward import make_feed_forward
+from .network import InferenceNetwork
 from .padding import PaddedNetwork
-
-NEEDS = (
-    "precision = 'int8' needs onnx, onnxruntime and onnxscript: pip install '.[int8]' in a checkout of "
-    "craftner_spacy"
-)
+from .quantized_linear import QuantizedLinear, Ranges
+from .unpadded_bert import UnpaddedAttention, UnpaddedBert
 
 
-class Int8Network(PaddedNetwork):
-    """A token classifier in ONNX Runtime, on the CPU."""
-
-    def __init__(self, network: torch.nn.Module, max_pieces: int, padding: int, n_threads: int) -> None:
-        """Export the network and round its weights: takes some seconds.
-
-        network: a token classifier of Hugging Face, on the CPU.
-        max_pieces (int): the longest window that it reads, in wordpieces, special tokens included.
-        padding (int): the vocabulary id of the padding.
-        n_threads (int): threads of the session.
-        RAISES: ImportError if the extra is not installed.
-        """
-        super().__init__(self._run, padding)
-        self._quantized = quantize(network, max_pieces)
-        self._inherited: list[Any] = []
-        self._open(n_threads)
-
-    def prepare_process(self) -> None:
-        # The threads of the inherited session did not come along: to end it would wait for them for ever.
-        self._inherited.append(self._session)
-        self._open(n_threads=1)
-
-    def _open(self, n_threads: int) -> None:
-        from onnxruntime import InferenceSession, SessionOptions
-
-        options = SessionOptions()
-        options.intra_op_num_threads = n_threads
-        # Waiting in a loop would take the other threads' time, torch's and the tokenizer's.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = InferenceSession(self._quantized, options, providers=["CPUExecutionProvider"])
-
-    def _run(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> TokenClassifierOutput:
-        inputs = {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()}
-        [logits] = self._session.run(["logits"], inputs)
-        return TokenClassifierOutput(logits=torch.from_numpy(logits))
+def can_quantize() -> bool:
+    """Whether this version of torch has the operators."""
+    return all(hasattr(torch.ops.onednn, name) for name in ("qlinear_prepack", "qlinear_pointwise"))
 
 
-def quantize(network: torch.nn.Module, max_pieces: int) -> bytes:
-    """A token classifier as an ONNX model with 8-bit matrix products; its own weights stay as they are.
+def make_int8_network(
+    network: Any, max_pieces: int, padding: int, sample: Sequence[torch.Tensor]
+) -> InferenceNetwork:
+    """A network for inference in int8. Weights that are not quantized are shared with the network given.
 
-    max_pieces (int): the longest window that the network takes, in wordpieces.
-    RETURNS: the model's bytes; its inputs are input_ids and attention_mask (n_windows, n_pieces), int64, its
-        output logits (n_windows, n_pieces, n_tags), float32.
-    RAISES: ImportError if the extra is not installed.
+    network: a token classifier of Hugging Face, in fp32, on the CPU; it stays as it is.
+    max_pieces (int): the longest window that the network reads, in wordpieces, special tokens included.
+    padding (int): the vocabulary id of the padding.
+    sample: windows of text, vocabulary ids (n_pieces,), which show the ranges of numbers.
+    RAISES: ImportError if this version of torch lacks the operators.
     """
-    try:
-        import onnxscript  # noqa: F401 (torch asks for it late, and less clearly)
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as err:
-        raise ImportError(NEEDS) from err
-    # More than one of each, which torch would take for a constant.
-    ids = torch.ones((2, 3), dtype=torch.int64)
-    shape = {0: torch.export.Dim("windows"), 1: torch.export.Dim("pieces", max=max_pieces)}
-    with TemporaryDirectory() as folder, _quiet_exporter():
-        exported, prepared, quantized = (Path(folder) / name for name in ("fp32", "prepared", "int8"))
-        torch.onnx.export(
-            network.eval(),
-            f=exported,
-            kwargs={"input_ids": ids, "attention_mask": torch.ones_like(ids)},
-            dynamo=True,
-            verbose=False,
-            external_data=False,
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            dynamic_shapes={"input_ids": shape, "attention_mask": shape},
+    if not can_quantize():
+        raise ImportError(
+            f"[model] precision = 'int8': torch {torch.__version__} has no operators for it on this CPU; "
+            "allowed are auto, fp32, bf16"
         )
-        quant_pre_process(exported, prepared, skip_symbolic_shape=True)
-        quantize_dynamic(
-            prepared,
-            quantized,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            # Sums of 8-bit weights overflow, unseen, on processors without units for them.
-            reduce_range=True,
-        )
-        return quantized.read_bytes()
+    network.eval()
+    copy = deepcopy(network, {id(weight): weight for weight in network.parameters()})
+    ranges = observe_ranges(copy, sample)
+    if UnpaddedBert.fits(network, max_pieces) and _has_gelu(network):
+        return _quantize_bert(copy, ranges)
+    for module in list(copy.base_model.modules()):
+        for name, layer in list(module.named_children()):
+            if type(layer) is nn.Linear and layer in ranges:
+                setattr(module, name, _quantize(layer, ranges))
+    return PaddedNetwork(copy, padding)
 
 
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep to itself what torch's exporter says of its own workings, and of torchvision."""
-    exporter = logging.getLogger("torch.onnx")
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        exporter.setLevel(level)
+def _has_gelu(network: BertForTokenClassification) -> bool:
+    layers = network.bert.encoder.layer
+    return all(isinstance(layer.intermediate.intermediate_act_fn, GELUActivation) for layer in layers)
+
+
+def _quantize(layer: nn.Linear, ranges: Mapping[nn.Module, Ranges]) -> QuantizedLinear:
+    bias = None if layer.bias is None else layer.bias.detach()
+    return QuantizedLinear(layer.weight.detach(), bias, ranges[layer])
+
+
+def _quantize_bert(copy: BertForTokenClassification, ranges: Mapping[nn.Module, Ranges]) -> UnpaddedBert:
+    """The network with quantized weights; the copy becomes a part of it and is changed."""
+    dtype = torch.bfloat16 if has_bf16_units("cpu") else torch.float32
+    for layer in copy.bert.encoder.layer:
+        attention, output = layer.attention, layer.output
+        inputs = ranges[attention.self.query]
+
+        def make_linear(weight: torch.Tensor, bias: torch.Tensor, inputs: Ranges = inputs) -> QuantizedLinear:
+            return QuantizedLinear(weight, bias, inputs, dtype)
+
+        attention.self = UnpaddedAttention(attention.self, make_linear)
+        attention.output.dense = _quantize(attention.output.dense, ranges)
+        first, second = layer.intermediate.dense, output.dense
+        layer.intermediate, output.dense = make_feed_forward(first, second, ranges[first], ranges[second])
+    return UnpaddedBert(copy.bert, copy.classifier)

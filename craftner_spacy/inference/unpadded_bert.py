@@ -5,21 +5,21 @@ oneDNN, torch's library for matrix products on CPUs, makes kernels for each new 
 is kept small: rows and widths are rounded up.
 """
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import BertForTokenClassification
+from transformers import BertForTokenClassification, BertModel
 from transformers.models.bert.modeling_bert import BertSelfAttention
 
 from ..batching import greedy_batches, round_up
 from ..types import Ints
 from .network import InferenceNetwork
-from .packed_linear import PackedLinear, pack
+
+MakeLinear = Callable[[torch.Tensor, torch.Tensor], nn.Module]
 
 MAX_POSITIONS = 512
 """The longest window, in wordpieces, whose attention scores are computed whole: they grow by its square."""
@@ -94,10 +94,12 @@ class UnpaddedAttention(nn.Module):
     followed by a 1. Padding has zeros for queries, keys, values and that 1, so that no mask is needed.
     """
 
-    def __init__(self, attention: BertSelfAttention, dtype: torch.dtype) -> None:
+    def __init__(self, attention: BertSelfAttention, make_linear: MakeLinear) -> None:
         """Take the weights of a layer.
 
         attention (BertSelfAttention): with absolute positions; it stays as it is.
+        make_linear: makes the layer that computes queries, keys and values, from its weights (n_out, n_in)
+            and bias (n_out,) in fp32.
         """
         super().__init__()
         self.n_heads, self.size = attention.num_attention_heads, attention.attention_head_size
@@ -111,9 +113,9 @@ class UnpaddedAttention(nn.Module):
         ones = value[1].new_ones(self.n_heads, self.size + 1)
         ones[:, : self.size] = value[1].view(self.n_heads, self.size)
         scale = self.size**-0.5
-        self.qkv_proj = PackedLinear(
-            torch.cat([query[0] * scale, key[0], values.view(-1, n_in)]).to(dtype),
-            torch.cat([query[1] * scale, key[1], ones.view(-1)]).to(dtype),
+        self.qkv_proj = make_linear(
+            torch.cat([query[0] * scale, key[0], values.view(-1, n_in)]),
+            torch.cat([query[1] * scale, key[1], ones.view(-1)]),
         )
 
     def forward(self, states: torch.Tensor, groups: list[Group]) -> torch.Tensor:
@@ -164,19 +166,15 @@ def _attend_exactly(queries: torch.Tensor, keys: torch.Tensor, values: torch.Ten
 class UnpaddedBert(InferenceNetwork):
     """A BERT token classifier for inference on the CPU."""
 
-    def __init__(self, network: BertForTokenClassification, copy: BertForTokenClassification) -> None:
-        """Take the weights of a network.
+    def __init__(self, bert: BertModel, classifier: nn.Linear) -> None:
+        """Take a network that is made for inference.
 
-        network (BertForTokenClassification): in fp32, and one that `fits`; it stays as it is.
-        copy (BertForTokenClassification): a copy for inference, in the dtype of the computation. It becomes a
-            part of this network and is changed. The classifier, which has few tags, is computed in fp32: bf16
-            would take as long, and kernels of its own.
+        bert (BertModel): its attention layers are `UnpaddedAttention`; its linear layers, each with the GELU
+            that follows it, are `PackedLinear` or have the same methods.
+        classifier (nn.Linear): in fp32: it has few tags, and bf16 would take as long, and kernels of its own.
         """
-        for layer, original in zip(copy.bert.encoder.layer, network.bert.encoder.layer, strict=True):
-            layer.attention.self = UnpaddedAttention(original.attention.self, copy.dtype)
-        pack(copy.bert)
-        self.bert = copy.bert
-        self.classifier = deepcopy(network.classifier).requires_grad_(False)
+        self.bert = bert
+        self.classifier = classifier
 
     @staticmethod
     def fits(network: Any, max_pieces: int) -> bool:

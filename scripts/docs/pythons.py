@@ -33,7 +33,6 @@ PYTEST = (
     "-p",
     "without_extras",
     # These need an extra in processes of their own, where the plugin does not see it.
-    "--ignore=tests/unit/inference/test_int8.py",
     "--deselect=tests/unit/processing/test_workdir.py::"
     "test_a_run_that_is_killed_at_any_moment_gives_the_same_output",
 )

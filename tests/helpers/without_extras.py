@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LIBRARIES = frozenset(
-    "bioc lxml matplotlib obonet onnx onnxruntime onnxscript pyarrow ray seqeval sphinx".split()
-)
+LIBRARIES = frozenset("bioc lxml matplotlib obonet pyarrow ray seqeval sphinx".split())
 
 
 def missing_library(error: BaseException | None) -> str | None:

@@ -50,9 +50,10 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inference": (
         ("algorithms",),
         (
-            "inference.network inference.packed_linear",
-            "inference.padding inference.unpadded_bert",
-            "inference.bf16 inference.int8",
+            "inference.network inference.packed_linear inference.quantized_linear",
+            "inference.calibration inference.feed_forward inference.padding inference.unpadded_bert",
+            "inference.bf16",
+            "inference.int8",
             "inference.precision",
         ),
     ),
@@ -133,6 +134,7 @@ def test_tests_meet_the_installed_package() -> None:
 def test_package_has_its_types_and_its_model() -> None:
     assert (PACKAGE / "py.typed").is_file()
     assert (PACKAGE / "data" / "report.html").is_file()
+    assert (PACKAGE / "inference" / "sample.txt").is_file()
     names = {path.name for path in (PACKAGE / "small").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "MODEL_CARD.md"} <= names
 

@@ -1,7 +1,6 @@
 """Inference in int8: near the network that it was made from, and used only where it is asked for."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,10 @@ from spacy.training import Example
 from tiny_models import WORDS
 from tiny_pipelines import get_craft_ner, make_model, make_nlp
 
-from craftner_spacy.inference.int8 import Int8Network
+from craftner_spacy.folders import load_folder
+from craftner_spacy.inference import int8
+from craftner_spacy.inference.padding import PaddedNetwork
+from craftner_spacy.inference.unpadded_bert import UnpaddedBert
 from craftner_spacy.model import get_shim
 
 TEXTS = [" ".join(WORDS[i : i + n]) + "." for i, n in [(0, 3), (2, 20), (5, 1), (1, 11)]]
@@ -36,20 +38,20 @@ def both(request: pytest.FixtureRequest) -> tuple[Language, Language]:
 
 
 def test_int8_is_near_fp32_and_not_the_same(both: tuple[Language, Language]) -> None:
-    int8, fp32 = map(logits, both)
-    assert int8.dtype == np.float32
-    assert not np.array_equal(int8, fp32)
+    quantized, fp32 = map(logits, both)
+    assert quantized.dtype == np.float32
+    assert not np.array_equal(quantized, fp32)
     spread = np.abs(fp32 - fp32.mean(axis=0)).max()
-    assert np.abs(int8 - fp32).max() < 0.15 * spread
+    assert np.abs(quantized - fp32).max() < 0.15 * spread
 
 
 def test_windows_of_one_piece_and_of_all_positions_pass(both: tuple[Language, Language]) -> None:
     texts = [WORDS[0], " ".join([WORDS[1]] * 600)]
     for nlp in both:
         get_craft_ner(nlp).model.attrs["get_spans"] = lambda docs: [[doc[:]] for doc in docs]
-    int8, fp32 = (logits(nlp, texts) for nlp in both)
-    assert int8.shape == fp32.shape
-    assert int8.shape[0] == 601
+    quantized, fp32 = (logits(nlp, texts) for nlp in both)
+    assert quantized.shape == fp32.shape
+    assert quantized.shape[0] == 601
 
 
 def test_the_network_is_quantized_once_and_trained_in_fp32(tiny_model: Path) -> None:
@@ -58,7 +60,7 @@ def test_the_network_is_quantized_once_and_trained_in_fp32(tiny_model: Path) -> 
     logits(nlp)
     shim = get_shim(component.model)
     quantized = shim._inference
-    assert isinstance(quantized, Int8Network)
+    assert isinstance(quantized, UnpaddedBert)
     logits(nlp)
     assert shim._inference is quantized
     doc = nlp.make_doc(TEXTS[1])
@@ -69,18 +71,52 @@ def test_the_network_is_quantized_once_and_trained_in_fp32(tiny_model: Path) -> 
 
 
 def test_two_processes_after_a_call_in_the_parent(tiny_model: Path) -> None:
-    # One text at a time, since the rounding of one depends on the others of its batch.
-    options = "--precision int8 --threads 2 --n-process 2 --batch-size 1".split()
+    options = "--precision int8 --threads 2 --n-process 2".split()
     printed = json.loads(run_program("find_entities.py", tiny_model, *TEXTS, *options, timeout=100).stdout)
     assert len(printed["piped"]) == len(TEXTS)
     assert any(printed["single"])
     assert printed["piped"] == printed["single"]
 
 
-def test_without_the_extra_the_error_names_it(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(ImportError, match=r"pip install '\.\[int8\]'"):
+def test_a_torch_without_the_operators_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "can_quantize", lambda: False)
+    with pytest.raises(ImportError, match=r"precision = 'int8': torch .* allowed are auto, fp32, bf16"):
         make_nlp(tiny_model, precision="int8")(TEXTS[0])
+
+
+@pytest.mark.parametrize("folder", ["tiny_model", "tiny_roberta"])
+@pytest.mark.parametrize("has_units", [True, False])
+def test_a_text_has_the_same_scores_alone_and_beside_others(
+    folder: str, has_units: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "has_bf16_units", lambda device: has_units)
+    nlp = make_nlp(request.getfixturevalue(folder), precision="int8")
+    together = logits(nlp, TEXTS)
+    alone = np.concatenate([logits(nlp, [text]) for text in TEXTS])
+    # Products in bf16 of other shapes may be summed in another order.
+    assert np.allclose(alone, together, atol=2e-2 if has_units else 1e-4)
+
+
+def test_other_activations_are_computed_by_the_network_itself(tiny_model: Path) -> None:
+    network = load_folder(tiny_model).transformer
+    pieces, lengths = torch.tensor([2, 7, 9, 11, 3, 2, 8, 3]), [5, 3]
+    assert isinstance(int8.make_int8_network(network, 512, 0, list(pieces.split(lengths))), UnpaddedBert)
+    for layer in network.bert.encoder.layer:
+        layer.intermediate.intermediate_act_fn = torch.nn.ReLU()
+    quantized = int8.make_int8_network(network, 512, 0, list(pieces.split(lengths)))
+    assert isinstance(quantized, PaddedNetwork)
+    with torch.inference_mode():
+        expected = PaddedNetwork(network, 0)(pieces, lengths)
+        assert torch.allclose(quantized(pieces, lengths), expected, atol=0.1 * float(expected.abs().max()))
+
+
+def test_weights_that_are_not_quantized_are_shared(tiny_model: Path) -> None:
+    network = load_folder(tiny_model).transformer
+    quantized = int8.make_int8_network(network, 512, 0, [torch.tensor([2, 7, 9, 3])])
+    assert isinstance(quantized, UnpaddedBert)
+    words = quantized.bert.embeddings.word_embeddings.weight
+    assert words is network.bert.embeddings.word_embeddings.weight
+    assert all(isinstance(layer.output.dense, torch.nn.Linear) for layer in network.bert.encoder.layer)
 
 
 def test_a_gpu_is_refused(tiny_model: Path) -> None:

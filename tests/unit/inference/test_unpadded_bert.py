@@ -13,6 +13,7 @@ from transformers import BertConfig, BertForTokenClassification
 from craftner_spacy.batching import greedy_batches
 from craftner_spacy.folders import load_folder
 from craftner_spacy.inference import unpadded_bert
+from craftner_spacy.inference.bf16 import pack_bert
 from craftner_spacy.inference.packed_linear import PackedLinear
 from craftner_spacy.inference.padding import PaddedNetwork
 from craftner_spacy.inference.unpadded_bert import GROUP_PIECES, WIDTH_STEP, UnpaddedBert, group_windows
@@ -55,7 +56,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> BertForTokenClassificat
 
 @pytest.fixture(scope="module")
 def unpadded(network: BertForTokenClassification) -> UnpaddedBert:
-    return UnpaddedBert(network, deepcopy(network))
+    return pack_bert(network, deepcopy(network))
 
 
 @given(st.lists(st.integers(1, 128), min_size=1, max_size=12))
@@ -87,7 +88,7 @@ def test_networks_of_other_settings(setting: dict[str, object]) -> None:
     lengths = [20, 7]
     pieces = make_pieces(lengths, 50)
     with torch.inference_mode():
-        logits = UnpaddedBert(network, deepcopy(network))(pieces, lengths)
+        logits = pack_bert(network, deepcopy(network))(pieces, lengths)
         assert torch.allclose(logits, padded_logits(network, pieces, lengths), atol=1e-5)
 
 
@@ -101,7 +102,7 @@ def test_a_window_of_nan_spoils_no_other(network: BertForTokenClassification) ->
     others = pieces[20:]
     others[others == spoilt_piece] = 5
     with torch.inference_mode():
-        logits = UnpaddedBert(spoilt, deepcopy(spoilt))(pieces, lengths).split(lengths)
+        logits = pack_bert(spoilt, deepcopy(spoilt))(pieces, lengths).split(lengths)
         expected = padded_logits(network, pieces, lengths).split(lengths)
     assert logits[0].isnan().all()
     assert torch.allclose(logits[1], expected[1], atol=1e-5)
@@ -157,7 +158,7 @@ def test_a_head_with_large_scores(network: BertForTokenClassification, lengths: 
         attention.key.bias[: attention.attention_head_size] += 40.0
     pieces = make_pieces(lengths, network.config.vocab_size)
     with torch.inference_mode():
-        logits = UnpaddedBert(sharp, deepcopy(sharp))(pieces, lengths)
+        logits = pack_bert(sharp, deepcopy(sharp))(pieces, lengths)
         assert torch.allclose(logits, padded_logits(sharp, pieces, lengths), atol=1e-4)
 
 
