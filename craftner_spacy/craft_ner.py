@@ -1,13 +1,11 @@
 """The component: predicts entities of text, writes them on the Doc, and learns from Examples."""
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
@@ -16,7 +14,8 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer
 
 from .alignment import chars_of_tokens, place_entities
-from .decoding import best_tags, log_softmax, read_entities
+from .decoding import find_entities
+from .drops import DropCounts
 from .folders import saved_labels
 from .label_names import LabelNames, labels_for
 from .locking import LOADING
@@ -99,7 +98,7 @@ class CraftNER(WithSettings, TrainablePipe):
                 "batch_tokens": batch_tokens,
             }
         )
-        self._dropped = _DropCounts()
+        self._dropped = DropCounts()
         # Labels of examples that the user was warned of.
         self._unknown_labels: set[str] = set()
 
@@ -192,17 +191,7 @@ class CraftNER(WithSettings, TrainablePipe):
         scheme = self.scheme
         scores = self.model.predict(list(docs))
         self._dropped.uncovered += sum(words.n_uncovered for words in scores)
-        return [self._read_entities(words, scheme) for words in scores]
-
-    def _read_entities(self, words: WordScores, scheme: TagScheme) -> list[Entity]:
-        """The entities of one document, over characters."""
-        borders = words.starts[1:]
-        runs = zip(np.split(words.chars, borders), np.split(log_softmax(words.logits), borders), strict=True)
-        return [
-            Entity(int(chars[e.start, 0]), int(chars[e.end - 1, 1]), e.label, e.score)
-            for chars, log_probs in runs
-            for e in read_entities(best_tags(log_probs, scheme), log_probs, scheme)
-        ]
+        return [find_entities(words.chars, words.starts, words.logits, scheme) for words in scores]
 
     def set_annotations(self, docs: Iterable[Doc], entities: Sequence[Sequence[Entity]]) -> None:
         """Write the entities that `predict` found on the documents."""
@@ -233,25 +222,7 @@ class CraftNER(WithSettings, TrainablePipe):
         doc.ents = [*winners, *kept]
 
     def _warn_of_drops(self) -> None:
-        n_unplaced, n_uncovered = self._dropped.unplaced, self._dropped.uncovered
-        self._dropped.unplaced = self._dropped.uncovered = 0
-        if n_unplaced:
-            where = (
-                f"doc.spans[{self.spans_key!r}].attrs['unplaced'] has them"
-                if self.spans_key
-                else "set spans_key"
-            )
-            warnings.warn(
-                f"{self.name}: {n_unplaced} entities do not fit the tokens in alignment_mode "
-                f"{self.alignment_mode!r} and are not in doc.ents; {where}. The tokenizer "
-                "craftner_spacy.tokenizer.v1 and alignment_mode = 'split' have tokens for them",
-                stacklevel=3,
-            )
-        if n_uncovered:
-            warnings.warn(
-                f"{self.name}: {n_uncovered} words stand in no span of [model.get_spans] and were skipped",
-                stacklevel=3,
-            )
+        self._dropped.warn(self.name, self.alignment_mode, self.spans_key)
 
     def update(
         self,
@@ -406,13 +377,3 @@ class CraftNER(WithSettings, TrainablePipe):
                     load(self.model)
         # Each time: a call that failed leaves the model loaded.
         self._check_labels(self.label_map)
-
-
-class _DropCounts(threading.local):
-    """What a call could not place or read, counted in each thread by itself."""
-
-    unplaced = 0
-    uncovered = 0
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return _DropCounts, ()

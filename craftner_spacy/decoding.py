@@ -121,3 +121,19 @@ def read_entities(tags: Ints, log_probs: Floats, scheme: TagScheme) -> list[Enti
             score *= 1.0 - float(np.exp(log_probs[end, inside]))
         entities.append(Entity(start, end, label, min(1.0, max(0.0, score))))
     return entities
+
+
+def find_entities(chars: Ints, starts: Ints, logits: Floats, scheme: TagScheme) -> list[Entity]:
+    """The entities of a document, over characters.
+
+    chars (n_words, 2): start and end of each word, in characters.
+    starts (n_runs,): the first word of each run of words; no entity reaches from one run into the next.
+    logits (n_words, n_tags): scores of the words.
+    RETURNS: in order, without overlap.
+    """
+    runs = zip(np.split(chars, starts[1:]), np.split(log_softmax(logits), starts[1:]), strict=True)
+    return [
+        Entity(int(words[e.start, 0]), int(words[e.end - 1, 1]), e.label, e.score)
+        for words, log_probs in runs
+        for e in read_entities(best_tags(log_probs, scheme), log_probs, scheme)
+    ]

@@ -15,10 +15,10 @@ from ..data.file_kinds import check_output
 from ..data.formats import get_format, is_compressed, write_file
 from ..data.records import Record
 from .inputs import Checked, ReadPlan, check_records, make_shards
+from .output_files import skipped_list, write_skipped
 from .seen_ids import open_seen_ids
 from .settings import SHARD_CHARACTERS, Settings
 from .source_files import LeftOut, find_sources
-from .workdir import skipped_list, write_skipped
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from ..pipelines import describe_model
 from ..progress import listen
 from .engine import Engine, RunStats, annotate_batch, ignore_unplaced, make_batches
 from .inputs import Shard
+from .output_files import write_atomically
 from .processes import Batch, annotate_in_processes
-from .workdir import write_atomically
 
 
 class LocalEngine(Engine):

@@ -29,6 +29,7 @@ from ..data.formats import Format, is_compressed, write_file
 from ..data.records import PLAIN, Record, Tokenizer, WriteOptions
 from .inputs import Checked, Place, ReadPlan, Skipped, check_records
 from .manifest import Description, Manifest, read_manifest
+from .output_files import json_line, skipped_list, write_atomically, write_skipped
 from .seen_ids import open_seen_ids
 from .source_files import LOCK_NAME
 
@@ -104,7 +105,7 @@ class WorkDir:
             tqdm(desc="checking", unit=" records", disable=not progress) as bar,
         ):
             checked = check_records(plan, seen_ids, bar)
-        write_atomically(self._skipped_file, (_json_line(row._asdict()) for row in checked.skipped))
+        write_atomically(self._skipped_file, (json_line(row._asdict()) for row in checked.skipped))
         manifest = Manifest(description, checked.n_records, len(checked.skipped), checked.digests)
         write_atomically(self._manifest_file, [manifest.to_json()])
 
@@ -259,45 +260,3 @@ class WorkDir:
         if self.is_begun and self.has_shards:
             return f"The work done so far is in {self.path}: repeat the command to continue"
         return "No shard was finished: repeat the command to start again"
-
-
-def skipped_list(out: Path) -> Path:
-    """The list of the records left out, beside an output.
-
-    >>> skipped_list(Path("a/out.jsonl")).as_posix()
-    'a/out.jsonl.skipped.jsonl'
-    """
-    return out.parent / f"{out.name}.skipped.jsonl"
-
-
-def write_skipped(out: Path, skipped: Iterable[Skipped]) -> None:
-    """Write the list of the records left out, if there are any.
-
-    out (Path): the output beside which it stands.
-    skipped (Iterable[Skipped]): the records left out.
-    RAISES: OSError if it cannot be written.
-    """
-    rows = [
-        _json_line({"file": row.file, "record": row.place.record, "reason": row.reason}) for row in skipped
-    ]
-    if rows:
-        write_atomically(skipped_list(out), rows)
-
-
-def write_atomically(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file under a temporary name, and rename it when all of it is on disk.
-
-    path (Path): the file; beside it ``PATH.tmp`` is used.
-    lines (Iterable[bytes]): its content, each line with its line break.
-    RAISES: OSError if it cannot be written; what iterating over the lines raises.
-    """
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-def _json_line(row: object) -> bytes:
-    return json.dumps(row).encode() + b"\n"

@@ -39,7 +39,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "algorithms": (
         (),
         (
-            "folder_settings label_names labels linear_tokenizer locking progress types",
+            "drops folder_settings label_names labels linear_tokenizer locking progress types",
             "batching pooling ranges sources span_group splitting tokenizer wordpieces",
             "alignment windows",
             "settings tags",
@@ -100,7 +100,8 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "processing.manifest processing.seen_ids processing.settings processing.source_files",
             "processing.inputs processing.ray_cluster",
-            "processing.engine processing.workdir",
+            "processing.engine processing.output_files",
+            "processing.workdir",
             "processing.processes processing.ray_data",
             "processing.local",
             "processing.ray",

@@ -18,9 +18,10 @@ from craftner_spacy import shim
 from craftner_spacy.pipelines import load_pipeline
 from craftner_spacy.processing import workdir
 from craftner_spacy.processing.annotate import annotate
+from craftner_spacy.processing.output_files import write_atomically
 from craftner_spacy.processing.settings import BATCH_RECORDS
 from craftner_spacy.processing.source_files import LOCK_NAME
-from craftner_spacy.processing.workdir import WorkDir, write_atomically
+from craftner_spacy.processing.workdir import WorkDir
 
 
 @pytest.fixture
