@@ -100,8 +100,10 @@ def main(words: list[str]) -> int:
         sys.exit(f"attack: no name of an attack has one of: {', '.join(words)}")
     rows = []
     for attack in sorted(chosen, key=lambda attack: attack.item):
-        print(f"{attack.item}: {attack.name}", file=sys.stderr)
-        rows.append((attack, try_attack(attack)))
+        outcome = try_attack(attack)
+        mark = "held" if outcome.is_held else f"GOT THROUGH: {_plain(outcome.what)}"
+        print(f"{attack.item}: {attack.name}: {mark}", file=sys.stderr)
+        rows.append((attack, outcome))
     print_table(rows)
     through = sum(not outcome.is_held for _, outcome in rows)
     print(f"{len(rows)} attacks, {through} got through")
