@@ -103,23 +103,26 @@ def read_entities(tags: Ints, log_probs: Floats, scheme: TagScheme) -> list[Enti
     ...      read_entities(np.array([1, 2, 0]), np.log(probs), scheme)]
     [(0, 2, 'Cell', 0.54)]
     """
-    begins = np.array([tag.startswith("B-") for tag in scheme.tags])
-    is_inside = np.array([tag.startswith("I-") for tag in scheme.tags])
-    starts = np.flatnonzero(begins[tags])
+    is_inside = scheme.continues[tags]
+    if scheme.is_io:
+        is_inside = np.append(False, (tags[1:] == tags[:-1]) & (scheme.label_of[tags[1:]] >= 0))[: len(tags)]
+    starts = np.flatnonzero((scheme.label_of[tags] >= 0) & ~is_inside)
     if not len(starts):
         return []
-    stops = np.append(np.flatnonzero(~is_inside[tags]), len(tags))
+    stops = np.append(np.flatnonzero(~is_inside), len(tags))
     ends = stops[np.searchsorted(stops, starts, side="right")]
     chosen = log_probs[np.arange(len(tags)), tags]
     summed = np.concatenate([[0.0], np.cumsum(chosen, dtype=np.float64)])
     entities = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        label = scheme.tags[tags[start]][2:]
+        number = scheme.label_of[tags[start]]
         score = float(np.exp(summed[end] - summed[start]))
-        inside = scheme.index.get(f"I-{label}")
-        if end < len(tags) and inside is not None:
-            score *= 1.0 - float(np.exp(log_probs[end, inside]))
-        entities.append(Entity(start, end, label, min(1.0, max(0.0, score))))
+        # L and U say themselves that the entity ends.
+        if end < len(tags) and scheme.prefixes[tags[end - 1]] in ("B", "I"):
+            may_continue = scheme.is_io | scheme.continues
+            inside = may_continue & (scheme.label_of == number)
+            score *= 1.0 - float(np.exp(log_probs[end, inside]).sum())
+        entities.append(Entity(start, end, scheme.labels[number], min(1.0, max(0.0, score))))
     return entities
 
 

@@ -43,6 +43,13 @@ _OUTPUT = {
 """What a network returns is not its settings' to choose."""
 
 
+_VOCABULARIES = (
+    "tokenizer.json vocab.txt vocab.json merges.txt tokenizer.model sentencepiece.bpe.model spiece.model "
+    "spm.model bpe.codes vocab.bpe"
+).split()
+"""Files of which a tokenizer is made: one of them has to be there."""
+
+
 def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
     """Tokenizer and network from a folder, on spaCy's device, with weights in fp32.
 
@@ -71,7 +78,10 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
         if new_classifier:
             assert labels is not None
             _set_tags(config, labels)
-        read_tags(config.id2label)
+        try:
+            read_tags(config.id2label)
+        except ValueError as err:
+            raise ValueError(f"{str(folder)!r}: {err}") from err
         with _explained(folder):
             network, info = AutoModelForTokenClassification.from_pretrained(
                 folder,
@@ -98,6 +108,11 @@ def load_folder(folder: Path, labels: Sequence[str] | None = None) -> HFObjects:
 
 def _load_tokenizer(folder: Path, config: Any, **settings: Any) -> Any:
     """A fast tokenizer, if there is one; files that its settings name are those of the folder."""
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise OSError(
+            "it holds no tokenizer: save the model's own there, or that of the model it was made from: "
+            f"AutoTokenizer.from_pretrained(MODEL).save_pretrained({str(folder)!r})"
+        )
     try:
         return AutoTokenizer.from_pretrained(
             folder, config=config, use_fast=True, **_LOCAL, **tokenizer_files(folder), **settings

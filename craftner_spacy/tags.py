@@ -1,7 +1,9 @@
 """The tags of a model: which there are, what may follow what, and which of them a Doc's annotation spells.
 
-Tags follow the BIO scheme: ``B-x`` begins an entity, ``I-x`` continues it and can only follow ``B-x`` or
-``I-x``, ``O`` is outside. Two entities may touch.
+Our models have the BIO scheme: ``B-x`` begins an entity, ``I-x`` continues it and can only follow ``B-x`` or
+``I-x``, ``O`` is outside. Two entities may touch. Models of others may have BILOU (``L-x`` ends an entity,
+``U-x`` is one of one word), BIOES (``E-x`` and ``S-x`` in their place), or IO (``I-x`` alone: entities of one
+label that touch are one).
 """
 
 import re
@@ -18,11 +20,16 @@ from .types import Bools, Entity, Ints
 class TagScheme:
     """The tags of a model, in the order of its outputs, and what may follow what.
 
-    tags (tuple[str, ...]): ``O``, ``B-x`` and ``I-x``; each once.
+    tags (tuple[str, ...]): each once.
     labels (tuple[str, ...]): the labels, in the order of their first tag.
+    prefixes (tuple[str, ...]): of each tag: ``O``, ``B``, ``I``, ``L``, ``U``, in IO ``I`` for all.
+    label_of (n_tags,): index of each tag's label; -1 for ``O``.
+    is_io (bool): whether the scheme is IO.
+    continues (n_tags,): tags that continue an entity of the word before.
     may_begin (n_tags,): tags that may stand first.
     may_follow (n_tags, n_tags): [i, j] is true where tag j may follow tag i.
-    RAISES: ValueError if a tag is not BIO, stands twice, or an ``I-x`` has no ``B-x``.
+    RAISES: ValueError if a tag is of none of the schemes, stands twice, or an ``I-x`` or ``L-x`` has no
+        ``B-x`` where other labels have one.
 
     >>> TagScheme(("O", "B-Cell", "I-Cell")).may_begin.tolist()
     [True, True, False]
@@ -31,22 +38,48 @@ class TagScheme:
     def __init__(self, tags: tuple[str, ...]) -> None:
         parts = [tag.partition("-") for tag in tags]
         for tag, (prefix, _, label) in zip(tags, parts, strict=True):
-            if not (tag == "O" or (prefix in ("B", "I") and label)):
-                raise ValueError(f"tag {tag!r} is not of the BIO scheme: 'O', 'B-label' or 'I-label'")
+            if not (tag == "O" or (prefix in tuple("BILUES") and label)):
+                raise ValueError(
+                    f"tag {tag!r} is not of the BIO scheme: 'O', 'B-label' or 'I-label'; nor of BILOU, BIOES "
+                    "or IO. The id2label of config.json has the names: write others there, such as "
+                    f"'I-{label or tag}'"
+                )
         if len(set(tags)) != len(tags):
             raise ValueError(f"a tag stands twice in {list(tags)}")
         if "O" not in tags:
             raise ValueError(f"the tag 'O' is missing in {list(tags)}")
+        self.is_io = all(prefix in ("I", "O") for prefix, _, _ in parts)
         for prefix, _, label in parts:
-            if prefix == "I" and f"B-{label}" not in tags:
-                raise ValueError(f"tag 'I-{label}' has no 'B-{label}' in {list(tags)}")
+            if not self.is_io and prefix in ("I", "L", "E") and f"B-{label}" not in tags:
+                raise ValueError(f"tag '{prefix}-{label}' has no 'B-{label}' in {list(tags)}")
         self.tags = tags
         self.labels = tuple(dict.fromkeys(label for _, _, label in parts if label))
         self.index = {tag: i for i, tag in enumerate(tags)}
-        self.may_begin: Bools = np.array([prefix != "I" for prefix, _, _ in parts])
-        self.may_follow: Bools = np.array(
-            [[prefix != "I" or label == before for prefix, _, label in parts] for _, _, before in parts]
-        )
+        self.prefixes = tuple({"E": "L", "S": "U"}.get(prefix, prefix) for prefix, _, _ in parts)
+        self.label_of: Ints = np.array([self.labels.index(label) if label else -1 for _, _, label in parts])
+        self.continues: Bools = np.array([not self.is_io and p in ("I", "L") for p in self.prefixes])
+        self.may_begin: Bools = ~self.continues
+        is_open = np.array([prefix in ("B", "I") for prefix in self.prefixes])
+        same_label = self.label_of[:, None] == self.label_of
+        self.may_follow: Bools = ~self.continues | (same_label & is_open[:, None])
+
+    def tags_of(self, label: str, n_words: int) -> list[int]:
+        """The tags of the words of an entity.
+
+        label (str): one of the labels.
+        n_words (int): the number of its words; 1 at least.
+
+        >>> scheme = TagScheme(("O", "B-Cell", "I-Cell", "E-Cell", "S-Cell"))
+        >>> [scheme.tags[tag] for tag in scheme.tags_of("Cell", 3)], scheme.tags_of("Cell", 1)
+        (['B-Cell', 'I-Cell', 'E-Cell'], [4])
+        """
+        number = self.labels.index(label)
+        of_label = {p: i for i, p in enumerate(self.prefixes) if self.label_of[i] == number}
+        inside = of_label.get("I", self.index["O"])
+        first = of_label.get("B", of_label.get("U", inside))
+        if n_words == 1:
+            return [of_label.get("U", first)]
+        return [first, *[inside] * (n_words - 2), of_label.get("L", inside)]
 
 
 def read_tags(id2label: Mapping[int, str]) -> TagScheme:
@@ -55,7 +88,7 @@ def read_tags(id2label: Mapping[int, str]) -> TagScheme:
     id2label (dict[int, str]): name of each output. If the labels are the six of CRAFT but for their
         case (the hub writes ``B-GENE``), they are spelt as this package spells them; others stay.
     RAISES: ValueError if names are missing (``LABEL_0``), hold characters that a label cannot have, or are
-        not BIO.
+        of no scheme that `TagScheme` knows.
 
     >>> read_tags({0: "B-GENE_OR_GENE_PRODUCT", 1: "O"}).labels
     ('GENE_OR_GENE_PRODUCT',)
@@ -111,8 +144,7 @@ def write_tags(entities: Sequence[Entity], n_words: int, scheme: TagScheme) -> I
     for entity in entities:
         if entity.label not in scheme.labels:
             raise ValueError(f"label {entity.label!r} is none of the model's: {', '.join(scheme.labels)}")
-        tags[entity.start : entity.end] = scheme.index.get(f"I-{entity.label}", scheme.index["O"])
-        tags[entity.start] = scheme.index[f"B-{entity.label}"]
+        tags[entity.start : entity.end] = scheme.tags_of(entity.label, entity.end - entity.start)
     return tags
 
 

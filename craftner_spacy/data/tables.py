@@ -4,6 +4,7 @@ import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from io import BufferedIOBase, TextIOWrapper
 from typing import IO, Any, cast
@@ -83,8 +84,9 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
     except UnicodeError as err:
         yield BadRecord(f"not {encoding} from here to the end of the file: {err}")
     finally:
-        # Without it, the wrapper closes the file when it is no longer used.
-        lines.detach()
+        # Without it, the wrapper closes the file when it is no longer used. It may be closed already.
+        with suppress(ValueError):
+            lines.detach()
 
 
 def _chained(first: Iterator[str], rest: Iterable[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import make_tiny_model
-from tiny_pipelines import first_logit
+from tiny_pipelines import first_logit, make_nlp, read_char_ents
 from transformers.utils import logging as transformers_logging
 
 from craftner_spacy.folders import load_folder, save_folder, saved_dtype
@@ -234,3 +234,26 @@ def test_a_saved_folder_keeps_its_dtype_and_is_read_in_32_bits(
     for name, value in hf_model.transformer.state_dict().items():
         assert value.dtype == again[name].dtype == torch.float32
         assert torch.equal(again[name], value.to(dtype).float())
+
+
+def test_a_folder_without_tokenizer_or_with_unknown_tags_says_what_to_do(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model", labels=("B", "I", "O"))
+    with pytest.raises(
+        ValueError, match=r"model': tag 'B' is not of the BIO scheme.*id2label of config\.json"
+    ):
+        load_folder(folder)
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).unlink()
+    with pytest.raises(
+        OSError, match=r"model'.*it holds no tokenizer: .*AutoTokenizer\.from_pretrained\(MODEL\)"
+    ):
+        load_folder(folder)
+
+
+@pytest.mark.parametrize("prefixes", ["BI", "BILU", "BIES", "I"])
+def test_models_with_the_tags_of_other_schemes_find_entities(prefixes: str, tmp_path: Path) -> None:
+    labels = ["O", *(f"{prefix}-{label}" for label in ("Cell", "Gene") for prefix in prefixes)]
+    nlp = make_nlp(make_tiny_model(tmp_path / "model", labels=labels, seed=4))
+    found = read_char_ents(nlp("The mouse kinase of stem cells . In these the water was not expressed ."))
+    assert found
+    assert {label for *_, label in found} <= {"Cell", "Gene"}

@@ -1,5 +1,6 @@
 """Tags: which schemes are valid, the tags of a network, and the tag sequences that spell entities."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from spacy.vocab import Vocab
 from tiny_models import HUB_TAGS
 from tiny_pipelines import get_craft_ner, make_nlp
 
+from craftner_spacy.decoding import best_tags, read_entities
 from craftner_spacy.tags import TagScheme, gold_tags, has_tag_names, make_tags, read_tags, write_tags
 from craftner_spacy.types import Entity
 
@@ -21,7 +23,9 @@ SCHEME = TagScheme(("O", "B-Cell", "I-Cell", "B-Gene", "I-Gene"))
     [
         (("O", "Cell"), "tag 'Cell' is not of the BIO scheme"),
         (("O", "B-"), "tag 'B-' is not of the BIO scheme"),
-        (("O", "S-Cell"), "tag 'S-Cell' is not of the BIO scheme"),
+        (("O", "X-Cell"), "tag 'X-Cell' is not of the BIO scheme.* such as 'I-Cell'"),
+        (("B", "I", "O"), "tag 'B' is not of the BIO scheme.*id2label of config.json"),
+        (("O", "B-Cell", "L-Gene"), "tag 'L-Gene' has no 'B-Gene'"),
         (("O", "B-Cell", "B-Cell"), "a tag stands twice"),
         (("B-Cell", "I-Cell"), "the tag 'O' is missing"),
         (("O", "B-Cell", "I-Gene"), "tag 'I-Gene' has no 'B-Gene'"),
@@ -42,6 +46,52 @@ def test_scheme_says_what_may_follow() -> None:
         [True, True, False, True, True],
         [True, True, False, True, True],
     ]
+
+
+BILOU = TagScheme(("O", "B-Cell", "I-Cell", "L-Cell", "U-Cell", "B-Gene", "I-Gene", "L-Gene", "U-Gene"))
+BIOES = TagScheme(tuple(tag.replace("L-", "E-").replace("U-", "S-") for tag in BILOU.tags))
+IO = TagScheme(("I-Cell", "I-Gene", "O"))
+
+
+def test_other_schemes_say_what_may_follow() -> None:
+    for scheme in (BILOU, BIOES):
+        assert scheme.labels == ("Cell", "Gene")
+        follows = {
+            (before, after)
+            for before, row in zip(BILOU.tags, scheme.may_follow, strict=True)
+            for after, may in zip(BILOU.tags, row, strict=True)
+            if may and after[0] in "IL"
+        }
+        expected = {(f"{b}-{x}", f"{a}-{x}") for x in ("Cell", "Gene") for b in "BI" for a in "IL"}
+        assert follows == expected
+    assert IO.may_follow.all()
+    assert IO.may_begin.all()
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, BILOU, BIOES, IO], ids=["BIO", "BILOU", "BIOES", "IO"])
+def test_entities_of_each_scheme_can_be_written_and_read(scheme: TagScheme) -> None:
+    spans = [(0, 1, "Cell"), (1, 3, "Gene"), (4, 7, "Cell"), (8, 9, "Gene")]
+    tags = write_tags([Entity(*span) for span in spans], 9, scheme)
+    assert all(scheme.may_follow[before, after] for before, after in pairwise(tags))
+    log_probs = np.full((9, len(scheme.tags)), -20.0)
+    log_probs[np.arange(9), tags] = 0.0
+    assert best_tags(log_probs, scheme).tolist() == tags.tolist()
+    entities = read_entities(tags, log_probs, scheme)
+    assert [entity[:3] for entity in entities] == spans
+    assert all(entity.score == pytest.approx(1.0, abs=1e-6) for entity in entities)
+
+
+def test_scores_of_other_schemes_count_the_words_that_may_go_on() -> None:
+    io = TagScheme(("O", "I-Cell"))
+    probs = np.array([[0.1, 0.9], [0.75, 0.25]])
+    [entity] = read_entities(np.array([1, 0]), np.log(probs), io)
+    assert entity.score == pytest.approx(0.9 * 0.75)
+    bilou = TagScheme(("O", "B-Cell", "I-Cell", "L-Cell", "U-Cell"))
+    probs = np.array([[0.1, 0.1, 0.1, 0.1, 0.6], [0.5, 0.1, 0.2, 0.1, 0.1]])
+    [whole] = read_entities(np.array([4, 0]), np.log(probs), bilou)
+    assert whole.score == pytest.approx(0.6)
+    [cut] = read_entities(np.array([1, 0]), np.log(probs), bilou)
+    assert cut.score == pytest.approx(0.1 * 0.7)
 
 
 def test_label_may_hold_a_hyphen() -> None:

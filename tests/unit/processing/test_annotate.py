@@ -21,7 +21,7 @@ from craftner_spacy.processing.settings import BATCH_RECORDS
 from craftner_spacy.span_group import read_span_group
 from craftner_spacy.types import Entity
 
-WRITABLE = [(row.name, row.suffixes[0]) for row in FORMATS if row.write is not None]
+WRITABLE = [(row.name, row.suffixes[0]) for row in FORMATS if row.write and row.keeps_records]
 
 
 def test_entities_are_the_pipelines_and_fields_stay(tmp_path: Path, nlp: Language, many: Path) -> None:
