@@ -9,6 +9,7 @@ all. So each input is shifted to the middle of its range, and divided by a facto
 multiplied ("SmoothQuant": Xiao et al. 2023, arXiv 2211.10438).
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -56,9 +57,13 @@ class Integers(NamedTuple):
 def fit_integers(low: float, high: float) -> Integers:
     """The scale and the zero point that spread a range over all integers; 0 stays exact.
 
+    A range that is no number, of damaged weights, gives a scale that is none, and so outputs that are none.
+
     >>> fit_integers(-1.0, 254.0)
     Integers(scale=1.0, zero_point=1)
     """
+    if not math.isfinite(high - low):
+        return Integers(math.nan, 0)
     low, high = min(low, 0.0), max(high, 0.0)
     scale = max((high - low) / LARGEST, 1e-12)
     return Integers(scale, round(-low / scale))
