@@ -1,5 +1,6 @@
 """BRAT standoff: texts ``ID.txt`` with their annotations ``ID.ann``, in a folder or in a zip file."""
 
+import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,8 @@ _REFERENCE = re.compile(r"(N\S+)\tReference (T\S+) (\S+)\t(.*)")
 _SCORE = re.compile(r"#\S+\tAnnotatorNotes ([TN]\S+)\tscore=(\S+)")
 _LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f%<>:"\\|?*]')
+_BESIDE_TEXTS = re.compile(r"(^|/)([._]|README|LICENSE)|\.conf$")
+"""Names of files that corpora have beside texts: settings of BRAT, hidden files, words on the corpus."""
 _TIME = (1980, 1, 1, 0, 0, 0)
 """Of all files in a zip file: the same records give the same bytes."""
 
@@ -161,8 +164,22 @@ def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
                 path = PurePosixPath(name)
                 if path.suffix == ".ann" and str(path.with_suffix(".txt")) not in known:
                     yield BadRecord(f"{name} has no text: beside NAME.ann a file NAME.txt is needed")
+                elif path.suffix not in (".txt", ".ann") and not _BESIDE_TEXTS.search(name):
+                    yield BadRecord(f"{name} is neither a text (.txt) nor its annotations (.ann)")
+            n_files = _count_files(file)
+            if n_files is not None and n_files != len(archive.infolist()):
+                yield BadRecord(f"the zip file lists {len(archive.infolist())} of its {n_files} files")
     except zipfile.BadZipFile as err:
         yield BadRecord(f"not a valid zip file: {err}")
+
+
+def _count_files(file: BufferedIOBase) -> int | None:
+    """The number of files that the end of a zip file names, which Python does not compare; None: no end."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 0x10015))
+    _, mark, end = file.read().rpartition(b"PK\x05\x06")
+    number = int.from_bytes(end[6:8], "little")
+    return number if mark and number != 0xFFFF else None
 
 
 def _read_members(

@@ -68,10 +68,12 @@ def test_annotations_that_do_not_fit_are_bad_records(ann: str | bytes, reason: s
 
 
 def test_texts_and_annotations_without_each_other(tmp_path: Path) -> None:
-    content = zip_of({"a.txt": TEXT, "b.ann": ANN, "note.md": "x"})
+    others = {name: "x" for name in ("README.md", "annotation.conf", "__MACOSX/._a.txt.bak", "x/.stats")}
+    content = zip_of({"a.txt": TEXT, "b.ann": ANN, "c.txu": TEXT, **others})
     assert read_bytes("brat", content) == [
         Record("a", TEXT, {}),
         BadRecord("b.ann has no text: beside NAME.ann a file NAME.txt is needed"),
+        BadRecord("c.txu is neither a text (.txt) nor its annotations (.ann)"),
     ]
     (tmp_path / "b.ann").write_text(ANN, encoding="utf8")
     (bad,) = read_file(tmp_path / "b.ann", BY_NAME["brat"], ReadOptions("b"))
@@ -81,6 +83,12 @@ def test_texts_and_annotations_without_each_other(tmp_path: Path) -> None:
 def test_damaged_and_oversized_zip_files_are_bad_records(monkeypatch: pytest.MonkeyPatch) -> None:
     content = zip_of({"a.txt": TEXT})
     assert "not a valid zip file" in str(reasons("brat", content[:-30]))
+    end = content.rindex(b"PK\x05\x06")
+    shorter = content[: end + 8] + b"\x03\x00\x03\x00" + content[end + 12 :]
+    assert read_bytes("brat", shorter) == [
+        Record("a", TEXT, {}),
+        BadRecord("the zip file lists 1 of its 3 files"),
+    ]
     damaged = content.replace(TEXT.encode(), b"b" + TEXT.encode()[1:])
     assert "a.txt cannot be read" in str(reasons("brat", damaged))
     monkeypatch.setattr(brat, "MAX_TEXT_BYTES", 5)
