@@ -9,6 +9,7 @@ from .options import (
     Encoding,
     Fields,
     GpuId,
+    IdField,
     InputFormat,
     Kb,
     KeepNames,
@@ -16,7 +17,10 @@ from .options import (
     Model,
     NoText,
     OutputFormat,
+    Overwrite,
     Precision,
+    SkipErrors,
+    TextField,
     Threshold,
     existing,
     parse_label_map,
@@ -41,13 +45,11 @@ def annotate_command(
     kb: Kb = "auto",
     n_process: Annotated[int, typer.Option(help="processes; -1: one for each CPU")] = 1,
     limit: Annotated[int | None, typer.Option(help="annotate at most this many records")] = None,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="leave out bad records and list them in OUT.skipped.jsonl")
-    ] = False,
+    skip_errors: SkipErrors = False,
     input_format: InputFormat = None,
     output_format: OutputFormat = None,
-    text_field: Annotated[str, typer.Option(help="field of the text, where records have fields")] = "text",
-    id_field: Annotated[str, typer.Option(help="field of the id, where records have fields")] = "id",
+    text_field: TextField = "text",
+    id_field: IdField = "id",
     make_ids: Annotated[
         bool, typer.Option("--make-ids", help="give records without an id their file's name and number")
     ] = False,
@@ -55,7 +57,7 @@ def annotate_command(
     no_text: NoText = False,
     keep_names: KeepNames = False,
     fields: Fields = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")] = False,
+    overwrite: Overwrite = False,
     gpu_id: GpuId = -1,
     engine: Annotated[
         str, typer.Option(help="local, or ray: workers on this machine or a cluster")

@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from .options import Encoding, Fields, InputFormat, KeepNames, NoText, OutputFormat, existing
+from .options import (
+    Encoding,
+    Fields,
+    IdField,
+    InputFormat,
+    KeepNames,
+    NoText,
+    OutputFormat,
+    Overwrite,
+    SkipErrors,
+    TextField,
+    existing,
+)
 from .stops import clean_stops
 
 
@@ -21,16 +33,14 @@ def convert_command(
     ],
     input_format: InputFormat = None,
     output_format: OutputFormat = None,
-    text_field: Annotated[str, typer.Option(help="field of the text, where records have fields")] = "text",
-    id_field: Annotated[str, typer.Option(help="field of the id, where records have fields")] = "id",
+    text_field: TextField = "text",
+    id_field: IdField = "id",
     encoding: Encoding = None,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="leave out bad records and list them in OUT.skipped.jsonl")
-    ] = False,
+    skip_errors: SkipErrors = False,
     no_text: NoText = False,
     keep_names: KeepNames = False,
     fields: Fields = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write annotated files in another format. No model is needed.
 

@@ -91,7 +91,13 @@ GpuId = Annotated[int, typer.Option(help="GPU ID or -1 for CPU")]
 InputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {READABLE}")]
 OutputFormat = Annotated[str | None, typer.Option(help=f"if not by the suffix: {WRITABLE}")]
 Threshold = Annotated[float | None, typer.Option(help="leave out entities with a lower score; 0 to 1")]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16, or int8 (needs the extra int8)")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16, or int8 (on the CPU)")]
+TextField = Annotated[str, typer.Option(help="field of the text, where records have fields")]
+IdField = Annotated[str, typer.Option(help="field of the id, where records have fields")]
+SkipErrors = Annotated[
+    bool, typer.Option("--skip-errors", help="leave out bad records and list them in OUT.skipped.jsonl")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")]
 LabelMap = Annotated[
     list[str] | None,
     typer.Option(help="LABEL=NAME: another name for a label; may be repeated"),

@@ -146,6 +146,17 @@ def stem_of(path: Path) -> str:
     return Path(_name_inside(path)).stem
 
 
+def get_output_format(path: Path, name: str | None) -> Format:
+    """The format of an output, by its name or the suffix of its file.
+
+    RAISES: ValueError if there is none, or it cannot hold entities; ImportError as of `get_format`.
+    """
+    fmt = get_format(path, name, "--output-format")
+    if fmt.write is None:
+        raise ValueError(f"{path}: {fmt.name} cannot hold entities")
+    return fmt
+
+
 def is_compressed(path: Path) -> bool:
     """Whether a file is compressed with gzip, as its name tells, in upper or lower case."""
     return path.name.lower().endswith(".gz")

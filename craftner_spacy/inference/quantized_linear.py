@@ -89,12 +89,12 @@ class QuantizedLinear(nn.Module):
         middle, half = (ranges.low + ranges.high) / 2, (ranges.high - ranges.low) / 2
         factors = smoothing_factors(half, weight)
         reach = MARGIN * float((half / factors).max())
-        self.inputs = fit_integers(-reach, reach)
-        steps = factors * self.inputs.scale
+        integers = fit_integers(-reach, reach)
+        steps = factors * integers.scale
         self.multiplier = 1 / steps
         # Half an integer more: the conversion to integers cuts off.
-        self.shift = self.inputs.zero_point + 0.5 - middle / steps
-        self.product = IntegerProduct(weight * factors, _bias(weight, bias) + weight @ middle, self.inputs)
+        self.shift = integers.zero_point + 0.5 - middle / steps
+        self.product = IntegerProduct(weight * factors, _bias(weight, bias) + weight @ middle, integers)
         self.output_dtype = output_dtype
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,7 @@ from spacy.language import Language
 from spacy.util import is_package
 
 from ..data.file_kinds import check_output
-from ..data.formats import Format, get_format
+from ..data.formats import Format, get_output_format
 from ..data.records import Record, Tokenizer
 from ..pipelines import KB_NAMES, labels_without_ids, load_pipeline
 from ..sources import ALIASES
@@ -135,27 +135,27 @@ def annotate(
     _check_engine(engine, model, n_process, pool)
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     sources, left_out = find_sources(paths, input_format, out)
-    fmt = get_format(out, output_format, "--output-format")
+    fmt = get_output_format(out, output_format)
     settings = Settings(
-        limit,
-        skip_errors,
-        text_field,
-        id_field,
-        make_ids,
-        fmt.name,
-        shard_characters,
-        engine,
-        encoding,
-        no_text,
-        keep_names,
-        fields,
+        limit=limit,
+        skip_errors=skip_errors,
+        text_field=text_field,
+        id_field=id_field,
+        make_ids=make_ids,
+        output_format=fmt.name,
+        shard_characters=shard_characters,
+        engine=engine,
+        encoding=encoding,
+        no_text=no_text,
+        keep_names=keep_names,
+        fields=fields,
     )
     fmt.check_options(settings.write_options)
     work = WorkDir(out)
-    _check_output(work, fmt, sources, overwrite)
+    _check_output(work, sources, overwrite)
     with work.opened():
         # Another command may have written it before this one got the lock.
-        _check_output(work, fmt, sources, overwrite)
+        _check_output(work, sources, overwrite)
         model = _resolve_model_path(model)
         model_settings: dict[str, Any] = {
             "threshold": threshold,
@@ -222,10 +222,8 @@ def _warn_of_labels_without_ids(nlp: Language) -> None:
         )
 
 
-def _check_output(work: WorkDir, fmt: Format, sources: Sequence[Source], overwrite: bool) -> None:
-    """Refuse an output that cannot hold entities or would replace what it must not."""
-    if fmt.write is None:
-        raise ValueError(f"{work.out}: {fmt.name} cannot hold entities")
+def _check_output(work: WorkDir, sources: Sequence[Source], overwrite: bool) -> None:
+    """Refuse an output that would replace what it must not."""
     inputs = [source.path for source in sources]
     check_output(work.out, inputs, overwrite=overwrite or work.is_begun)
     check_output(work.skipped_list, inputs, overwrite=True)

@@ -9,14 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import spacy
-from tqdm import tqdm
 
 from ..data.file_kinds import check_output
-from ..data.formats import get_format, is_compressed, write_file
+from ..data.formats import get_output_format, is_compressed, write_file
 from ..data.records import Record
-from .inputs import Checked, ReadPlan, check_records, make_shards
+from .inputs import Checked, ReadPlan, check_inputs, make_shards
 from .output_files import skipped_list, write_skipped
-from .seen_ids import open_seen_ids
 from .settings import SHARD_CHARACTERS, Settings
 from .source_files import LeftOut, find_sources
 
@@ -81,9 +79,7 @@ def convert(
     out = Path(output)
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     sources, left_out = find_sources(paths, input_format, out)
-    fmt = get_format(out, output_format, "--output-format")
-    if fmt.write is None:
-        raise ValueError(f"{out}: {fmt.name} cannot hold entities")
+    fmt = get_output_format(out, output_format)
     settings = Settings(
         limit=None,
         skip_errors=skip_errors,
@@ -107,11 +103,7 @@ def convert(
     max_length = nlp.max_length if fmt.name == "docbin" else sys.maxsize
     plan = ReadPlan(sources, settings, max_length, fmt.forbidden_id_chars, entities=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        with (
-            open_seen_ids(Path(folder) / "ids.sqlite") as seen_ids,
-            tqdm(desc="checking", unit=" records", disable=not progress) as bar,
-        ):
-            checked = check_records(plan, seen_ids, bar)
+        checked = check_inputs(plan, Path(folder) / "ids.sqlite", progress)
         records = _Records(plan, checked)
         unfinished = Path(folder) / "output.tmp"
         write_file(unfinished, fmt, records, nlp.make_doc, is_compressed(out), options)

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice, tee, zip_longest
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from tqdm import tqdm
 
 from ..data.formats import read_file
 from ..data.jsonl import json_line
 from ..data.records import BadRecord, ReadOptions, Record, id_problem, shorten
-from .seen_ids import SeenIds
+from .seen_ids import SeenIds, open_seen_ids
 from .settings import BATCH_RECORDS, Settings
 from .source_files import Source
 
@@ -75,6 +78,22 @@ class ReadPlan:
     max_length: int
     forbidden_id_chars: str
     entities: bool = False
+
+
+def check_inputs(plan: ReadPlan, ids: Path, progress: bool) -> Checked:
+    """Read and check all records of a plan.
+
+    plan (ReadPlan): what is read.
+    ids (Path): a file for the ids that were seen, which must not exist; it is removed at the end.
+    progress (bool): whether to show a bar on standard error.
+    RETURNS (Checked): which records are good.
+    RAISES: what `check_records` raises.
+    """
+    with (
+        open_seen_ids(ids) as seen_ids,
+        tqdm(desc="checking", unit=" records", disable=not progress) as bar,
+    ):
+        return check_records(plan, seen_ids, bar)
 
 
 def check_records(plan: ReadPlan, seen_ids: SeenIds, bar: Any) -> Checked:

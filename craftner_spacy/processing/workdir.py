@@ -23,14 +23,12 @@ from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from ..data.formats import Format, is_compressed, write_file
 from ..data.records import PLAIN, Record, Tokenizer, WriteOptions
-from .inputs import Checked, Place, ReadPlan, Skipped, check_records
+from .inputs import Checked, Place, ReadPlan, Skipped, check_inputs
 from .manifest import Description, Manifest, read_manifest
 from .output_files import json_line, skipped_list, write_atomically, write_skipped
-from .seen_ids import open_seen_ids
 from .source_files import LOCK_NAME
 
 SHARDS = ("[0-9]*.jsonl", "output/*.parquet")
@@ -100,11 +98,7 @@ class WorkDir:
             sqlite3.OperationalError if ids cannot be stored.
         """
         self._clear()
-        with (
-            open_seen_ids(self.path / "ids.sqlite") as seen_ids,
-            tqdm(desc="checking", unit=" records", disable=not progress) as bar,
-        ):
-            checked = check_records(plan, seen_ids, bar)
+        checked = check_inputs(plan, self.path / "ids.sqlite", progress)
         write_atomically(self._skipped_file, (json_line(row._asdict()) for row in checked.skipped))
         manifest = Manifest(description, checked.n_records, len(checked.skipped), checked.digests)
         write_atomically(self._manifest_file, [manifest.to_json()])

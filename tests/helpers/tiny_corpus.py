@@ -1,10 +1,12 @@
 """A made-up article and its sentences as CRAFT-IOB would have them; nothing of CRAFT's."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
-from craftner_spacy.training.corpus import Sentence
+from craftner_spacy.training.corpus import Sentence, iob_doc
 
 TITLE = "Tiny\u00a0β-globin tales"
 # Greek, spaces that do not break or are thin, a line break in a sentence, micro, minus, prime, arrow, dashes,
@@ -33,6 +35,21 @@ SENTENCES = [
     ),
     Sentence(("They", "slept", "."), ("B-Taxon", "O", "O")),
 ]
+
+CRAFT = [
+    Sentence(("mouse", "Pax6", "in", "the", "retina"), ("B-Taxon", "B-Protein", "O", "O", "O")),
+    Sentence(("calcium", "in", "stem", "cells"), ("B-Chemical", "O", "B-Cell", "I-Cell")),
+    Sentence(("the", "membrane", "of", "an", "exon"), ("O", "B-Gene", "O", "O", "B-Sequence")),
+]
+"""Sentences for the recipes of models: each label once."""
+
+
+def write_recipe_corpus(folder: Path, others: Mapping[str, Sequence[Sentence]]) -> Path:
+    """Write the folder that the recipes read: CRAFT, raw and as CRAFT-IOB, and other corpora by name."""
+    for name, sentences in {"train": CRAFT, "iob/train": CRAFT, **others}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        DocBin(docs=[iob_doc(Vocab(), sentences, "1")] * 3).to_disk(folder / f"{name}.spacy")
+    return folder
 
 
 def write_docs(path: Path, *docs: Doc) -> Path:

@@ -18,20 +18,14 @@ from ensemble import Ensemble
 from evidence import Weights
 from passages import MAIN_TASK, Passage, Settings, plan
 from safetensors.torch import load_file
-from spacy.tokens import DocBin
-from spacy.vocab import Vocab
+from tiny_corpus import write_recipe_corpus
 from tiny_models import make_tiny_model
 from transformers import AutoTokenizer
 
 from craftner_spacy.craft_ner import CraftNER
-from craftner_spacy.training.corpus import Sentence, iob_doc
+from craftner_spacy.training.corpus import Sentence
 from craftner_spacy.types import Entity
 
-CRAFT = [
-    Sentence(("mouse", "Pax6", "in", "the", "retina"), ("B-Taxon", "B-Protein", "O", "O", "O")),
-    Sentence(("calcium", "in", "stem", "cells"), ("B-Chemical", "O", "B-Cell", "I-Cell")),
-    Sentence(("the", "membrane", "of", "an", "exon"), ("O", "B-Gene", "O", "O", "B-Sequence")),
-]
 OTHER = [
     Sentence(("Kinase", "binding"), ("B-GENE", "O")),
     Sentence(("rat", "liver", "antibody"), ("O", "O", "B-GENE")),
@@ -46,11 +40,7 @@ def encoder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    folder = tmp_path / "corpus"
-    for name, sentences in {"train": CRAFT, "iob/train": CRAFT, "outside/BC2GM": OTHER}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        DocBin(docs=[iob_doc(Vocab(), sentences, "1")] * 3).to_disk(folder / f"{name}.spacy")
-    return folder
+    return write_recipe_corpus(tmp_path / "corpus", {"outside/BC2GM": OTHER})
 
 
 @pytest.fixture

@@ -19,16 +19,12 @@ from passages import MAIN_TASK, Passage, Settings, bio_scheme, cut, plan
 from safetensors.torch import load_file
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
+from tiny_corpus import CRAFT, write_recipe_corpus
 from tiny_models import make_tiny_model
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from craftner_spacy.training.corpus import Sentence, iob_doc
 
-CRAFT = [
-    Sentence(("mouse", "Pax6", "in", "the", "retina"), ("B-Taxon", "B-Protein", "O", "O", "O")),
-    Sentence(("calcium", "in", "stem", "cells"), ("B-Chemical", "O", "B-Cell", "I-Cell")),
-    Sentence(("the", "membrane", "of", "an", "exon"), ("O", "B-Gene", "O", "O", "B-Sequence")),
-]
 OTHER = [
     Sentence(("Kinase", "binding"), ("B-GENE", "O")),
     Sentence(("rat", "liver", "antibody"), ("B-ORGANISM", "O", "B-GENE")),
@@ -52,11 +48,7 @@ def encoder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    folder = tmp_path / "corpus"
-    for name, sentences in {"train": CRAFT, "iob/train": CRAFT, "auxiliary/other": OTHER}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        DocBin(docs=[iob_doc(Vocab(), sentences, "1")] * 3).to_disk(folder / f"{name}.spacy")
-    return folder
+    return write_recipe_corpus(tmp_path / "corpus", {"auxiliary/other": OTHER})
 
 
 @given(st.lists(st.integers(1, 12), max_size=60), st.integers(1, 10), st.integers(0, 20), st.integers())

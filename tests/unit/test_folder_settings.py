@@ -161,7 +161,7 @@ def test_files_of_a_tokenizer_are_those_of_the_folder(
 
 
 def test_files_that_old_settings_name_and_nothing_opens_are_allowed(tmp_path: Path) -> None:
-    old = {"special_tokens_map_file": "/root/.cache/x", "tokenizer_file": "/root/.cache/y"}
+    old = {"special_tokens_map_file": "/cache/x", "tokenizer_file": "/cache/y"}
     folder = write(tmp_path, "tokenizer_config.json", **old)
     assert read_settings(folder)
     assert tokenizer_files(folder) == {}
