@@ -27,7 +27,7 @@ from .records import (
     shorten,
 )
 from .structure import as_text, make_record, parse_infons
-from .xml_documents import XmlDocument, split_xml
+from .xml_records import XmlShape, read_xml
 
 MAX_GAP = 1_000_000
 """Characters in front of passages and sentences, in a document at most: they are filled."""
@@ -36,6 +36,9 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DOCUMENT = {"id", "infon", "passage", "annotation", "relation"}
 _PASSAGE = {"infon", "offset", "text", "sentence", "annotation", "relation"}
 """The elements of a document and of a passage or a sentence."""
+XML = XmlShape(
+    records=("document",), wrappers=("collection",), notes=("source", "date", "key", "infon", "version")
+)
 
 
 def read_bioc_xml(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -44,11 +47,7 @@ def read_bioc_xml(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
     The document's infons are the fields. Offsets are BioC's own: line breaks fill the text where no passage
     is, and spaces where no sentence is. Elements in a text are left out, but not their text.
     """
-    for document in split_xml(file):
-        if isinstance(document, BadRecord):
-            yield document
-        else:
-            yield or_bad_record(partial(_parse_xml, document, options))
+    return read_xml(file, XML, partial(_parse_xml, options=options))
 
 
 def read_bioc_json(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -93,52 +92,14 @@ def write_bioc_json(
     file.write(f"\n]{tail}\n".encode())
 
 
-def _parse_xml(document: XmlDocument, options: ReadOptions) -> Record:
+def _parse_xml(element: Any, options: ReadOptions) -> Record:
     """The record of a document in XML; ValueError if it has none."""
-    return _parse_document(_load_xml(document, options), options)
+    return _parse_document(_load_element(element, _DOCUMENT, options), options)
 
 
 def _parse_json(document: bytes, options: ReadOptions) -> Record:
     """The record of a document in JSON; ValueError if it has none."""
     return _parse_document(json.loads(decode_utf8(document)), options)
-
-
-def _load_xml(document: XmlDocument, options: ReadOptions) -> dict[str, Any]:
-    """A document in the form that BioC JSON has; ValueError if it is none."""
-    etree = import_extra("lxml.etree")
-    parser = etree.XMLPullParser(
-        events=("end",),
-        tag="{*}document",
-        remove_comments=True,
-        remove_pis=True,
-        # Resolved below: lxml would leave out what it does not know, and read other files of this machine.
-        resolve_entities=False,
-        no_network=True,
-    )
-    try:
-        parser.feed(document.head)
-        parser.feed(document.element)
-        elements = [element for _, element in parser.read_events()]
-    except etree.XMLSyntaxError as err:
-        raise ValueError(f"not valid XML: {err}") from err
-    if len(elements) != 1:
-        raise ValueError("not valid XML: the document is not complete")
-    for entity in elements[0].iter(etree.Entity):
-        entity.tail = _resolve_entity(entity) + (entity.tail or "")
-    etree.strip_tags(elements[0], etree.Entity)
-    return _load_element(elements[0], _DOCUMENT, options)
-
-
-def _resolve_entity(entity: Any) -> str:
-    """The text that a file declares for an entity; ValueError if it declares none, or more than text."""
-    declarations = entity.getroottree().docinfo.internalDTD
-    declared = {row.name: row.content for row in declarations.entities()} if declarations is not None else {}
-    content = declared.get(entity.name)
-    if content is None or "&" in content or "<" in content:
-        raise ValueError(
-            f"the entity {entity.text} is not declared as text in the file: the text would lack it"
-        )
-    return content
 
 
 def _load_element(element: Any, allowed: set[str], options: ReadOptions) -> dict[str, Any]:

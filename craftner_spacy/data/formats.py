@@ -12,9 +12,10 @@ from .brat import read_brat, write_brat
 from .conll import read_conll
 from .docbin import read_docbin, write_docbin
 from .jats import SUFFIXES as JATS_SUFFIXES
+from .jats import XML as JATS
 from .jats import read_jats, read_jats_tar
 from .jsonl import read_jsonl, write_jsonl
-from .medline import TAGS as MEDLINE_TAGS
+from .medline import XML as MEDLINE
 from .medline import read_medline
 from .parquet import read_parquet, write_parquet
 from .prodigy import read_prodigy
@@ -34,7 +35,7 @@ from .records import (
 )
 from .tables import read_csv, read_tsv, write_csv, write_tsv
 from .text import read_text
-from .xml_text import root_element
+from .xml_parsing import root_element
 
 
 class Format(NamedTuple):
@@ -73,9 +74,6 @@ class Format(NamedTuple):
             raise ValueError(f"{self.name} cannot do without the texts (--no-text); these can: {able}")
 
 
-MEDLINE_ROOTS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet", *MEDLINE_TAGS)
-JATS_ROOTS = ("article", "articles", "pmc-articleset")
-
 FORMATS: tuple[Format, ...] = (
     Format("text", (".txt",), (), read_text, None),
     Format("jsonl", (".jsonl", ".ndjson"), (), read_jsonl, write_jsonl, can_omit_text=True),
@@ -87,8 +85,8 @@ FORMATS: tuple[Format, ...] = (
     Format("pubtator", (".pubtator",), ("bioc",), read_pubtator, write_pubtator, FORBIDDEN_ID_CHARS),
     Format("docbin", (".spacy",), (), read_docbin, write_docbin),
     Format("brat", (".zip", ".ann"), (), read_brat, write_brat, can_omit_text=True),
-    Format("medline", (".xml",), ("lxml",), read_medline, None, roots=MEDLINE_ROOTS),
-    Format("jats", JATS_SUFFIXES, ("lxml",), read_jats, None, roots=JATS_ROOTS),
+    Format("medline", (".xml",), ("lxml",), read_medline, None, roots=MEDLINE.roots),
+    Format("jats", JATS_SUFFIXES, ("lxml",), read_jats, None, roots=JATS.roots),
     Format("jats-tar", (".tar", ".tgz"), ("lxml",), read_jats_tar, None),
     Format("conll", (".conll", ".iob", ".iob2", ".bio", ".bilou", ".biluo"), (), read_conll, None),
     Format("prodigy", (".jsonl",), (), read_prodigy, None),

@@ -10,17 +10,31 @@ from typing import Any
 from . import limits
 from .records import BadRecord, ReadOptions, Record
 from .structure import make_record
+from .xml_records import XmlShape, read_xml
 from .xml_text import (
     clean,
     element_text,
     join_passages,
     local_name,
-    read_elements,
-    resolve_entity,
     text_pieces,
     without_empty,
 )
 
+XML = XmlShape(
+    records=("article",),
+    # Of PMC's services: of several articles, and of OAI-PMH.
+    wrappers=(
+        "articles",
+        "pmc-articleset",
+        "OAI-PMH",
+        "GetRecord",
+        "ListRecords",
+        "record",
+        "header",
+        "metadata",
+    ),
+    notes=("responseDate", "request", "identifier", "datestamp", "setSpec", "resumptionToken"),
+)
 SUFFIXES = (".nxml", ".xml")
 """Of articles in a tar file."""
 _SKIP = frozenset(
@@ -49,7 +63,7 @@ def read_jats(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
     floats and back matter. In a table, tabs separate the cells and line breaks the rows. References, reviews,
     translations and numbers of figures and sections are not read.
     """
-    return read_elements(file, ("article",), partial(_parse_article, name=options.name))
+    return read_xml(file, XML, partial(_parse_article, name=options.name))
 
 
 def read_jats_tar(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -121,7 +135,6 @@ class _Lines:
         element (Any): one of `_BLOCKS`, or one that holds such.
         kind (str): the type of its passages, unless they have a type of their own.
         section (str): the title of the section that it is in.
-        RAISES: ValueError for an entity that is not known.
         """
         self._read_inside(element, kind, section)
         self._end_line(kind, section)
@@ -130,9 +143,7 @@ class _Lines:
         self._pieces.append(element.text or "")
         for child in element:
             name = local_name(child)
-            if not name:
-                self._pieces.append(resolve_entity(child))
-            elif name == "table":
+            if name == "table":
                 self._end_line(kind, section)
                 self.add("table", section, _table_text(child))
             elif name in _BLOCKS:

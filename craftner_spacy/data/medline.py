@@ -6,10 +6,16 @@ from typing import Any
 
 from .records import BadRecord, ReadOptions, Record
 from .structure import make_record
-from .xml_text import element_text, join_passages, read_elements, without_empty
+from .xml_records import XmlShape, read_xml
+from .xml_text import element_text, join_passages, without_empty
 
-TAGS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
-"""Elements of a record; the last one stands alone in files of before 2017."""
+XML = XmlShape(
+    records=("PubmedArticle", "PubmedBookArticle"),
+    # As in files of before 2017.
+    alone=("MedlineCitation",),
+    skipped=("DeleteCitation", "DeleteDocument"),
+    wrappers=("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet"),
+)
 _SKIP = ("annotation", "annotation-xml")
 """Formulas in TeX, which stand beside the same formula in MathML."""
 _ABSTRACT = ("Label", "label"), ("NlmCategory", "category")
@@ -21,7 +27,7 @@ def read_medline(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record 
     The text is the title and, on lines of their own, the sections of the abstract, whose labels are infons of
     the passages. Abstracts in other languages and lists of deleted citations are not read.
     """
-    return read_elements(file, TAGS, _parse_citation)
+    return read_xml(file, XML, _parse_citation)
 
 
 def _parse_citation(element: Any) -> Record:

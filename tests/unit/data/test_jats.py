@@ -110,6 +110,21 @@ def test_a_set_of_articles_in_a_namespace_is_read() -> None:
     assert texts == ["a", "b"]
 
 
+def test_a_broken_article_of_a_set_loses_only_itself() -> None:
+    article = "<article><body><p>{}</p></body></article>"
+    articles = "".join(map(article.format, ("a", "<b>b", "c")))
+    first, second, third = reasons("jats", f"<pmc-articleset>{articles}</pmc-articleset>".encode())
+    assert (first, third) == (None, None)
+    assert str(second).startswith("not valid XML: Opening and ending tag mismatch")
+
+
+def test_articles_in_answers_of_oai_are_read() -> None:
+    record = "<record><header><identifier>x:1</identifier></header><metadata>{}</metadata></record>"
+    articles = [f"<article><body><p>{text}</p></body></article>" for text in "ab"]
+    content = f"<OAI-PMH><ListRecords>{''.join(map(record.format, articles))}</ListRecords></OAI-PMH>"
+    assert reasons("jats", content.encode()) == [None, None]
+
+
 def test_an_article_without_text_is_a_bad_record() -> None:
     assert reasons("jats", b"<article><front/></article>") == ["the article name has no text"]
 

@@ -6,7 +6,7 @@ import pytest
 from format_files import read_bytes, read_record, reasons
 
 from craftner_spacy.data import limits
-from craftner_spacy.data.records import Passage
+from craftner_spacy.data.records import BadRecord, Passage, Record
 
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -117,29 +117,87 @@ def test_books_and_files_of_before_2017_are_read() -> None:
     assert (record.id, record.text) == ("8", "Old.")
 
 
-def test_broken_xml_is_one_bad_record_after_the_good_ones() -> None:
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        # An element of the second citation is not closed, closed twice, or no XML.
+        (("<ArticleTitle>Two", "<ArticleTitle><i>Two"), ["One.", "not valid XML", "Three."]),
+        (("Two.", "Two.</i>"), ["One.", "not valid XML", "Three."]),
+        (("Two.", "1 < 2 & 3"), ["One.", "not valid XML", "Three."]),
+        (("Two.", "\x01"), ["One.", "not valid XML", "Three."]),
+        # Its own end is missing; its own beginning; both are part of another word.
+        (
+            ("Two.</ArticleTitle></Article></MedlineCitation></PubmedArticle>", "Two."),
+            ["One.", "not", "Three."],
+        ),
+        (("<PubmedArticle><MedlineCitation><PMID>2", "<PMID>2"), ["One.", "not in a record", "Three."]),
+        (
+            ("<PubmedArticle><MedlineCitation><PMID>2", "<MedlineCitation><PMID>2"),
+            ["One.", "Two.", "not", "Three."],
+        ),
+        (("Two.", "<PubmedArticle>"), ["One.", "not valid XML", "not valid XML", "Three."]),
+        # A comment that does not end takes all that follows, as XML has it.
+        (("Two.", "<!-- Two."), ["One.", "not valid XML from here to the end of the file"]),
+        (("Two.", "<!-- Two. -->Three?"), ["One.", "Three?", "Three."]),
+        (("Two.", "<![CDATA[</PubmedArticle>]]>"), ["One.", "</PubmedArticle>", "Three."]),
+    ],
+)
+def test_a_broken_citation_loses_only_itself(broken: tuple[str, str], expected: list[str]) -> None:
+    citations = [
+        BARE.format(id=number, article=f"<ArticleTitle>{title}</ArticleTitle>")
+        for number, title in enumerate(("One.", "Two.", "Three."), start=1)
+    ]
+    content = article_set(*citations).replace(broken[0].encode(), broken[1].encode(), 1)
+    read = [r.reason if isinstance(r, BadRecord) else r.text for r in read_bytes("medline", content)]
+    assert [found[: len(start)] for found, start in zip(read, expected, strict=True)] == expected
+
+
+def test_lists_of_deleted_citations_are_no_records_and_other_content_is_a_bad_one() -> None:
     good = BARE.format(id="1", article="<ArticleTitle>Mice.</ArticleTitle>")
-    first, second = reasons("medline", article_set(good) + b"<")
-    assert first is None
-    assert second is not None
-    assert second.startswith("not valid XML from here to the end of the file: ")
+    deleted = "<DeleteCitation><PMID>5</PMID><PMID>6</PMID></DeleteCitation><DeleteDocument/>"
+    assert reasons("medline", article_set(deleted, good, deleted)) == [None]
+    assert reasons("medline", article_set(deleted)) == []
+    assert reasons("medline", article_set()) == []
+    assert reasons("medline", article_set(good) + b"<") == [
+        None,
+        "not in a record, which are <PubmedArticle>, <PubmedBookArticle>, <MedlineCitation>: '<'",
+    ]
+    assert reasons("medline", article_set(good)[:-5]) == [
+        None,
+        "not in a record, which are <PubmedArticle>, <PubmedBookArticle>, <MedlineCitation>: "
+        "'</PubmedArticl'",
+        "the file ends without </PubmedArticleSet>: it may be cut off",
+    ]
     assert reasons("medline", b"<html><p/></html>") == [
-        "it has the root element <html>, and no <PubmedArticle> or <PubmedBookArticle> or <MedlineCitation> "
-        "in it"
+        "no record: its root element is <html>; what is read are the elements <PubmedArticle>, "
+        "<PubmedBookArticle>, <MedlineCitation>"
     ]
 
 
-def test_entities_are_those_of_html_and_no_others(tmp_path: Path, no_network: list[object]) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-8859-1"])
+def test_encodings_are_read(encoding: str) -> None:
+    head = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'
+    citation = BARE.format(id="1", article="<ArticleTitle>M\xe4use &#x3b2;.</ArticleTitle>")
+    content = article_set(citation, citation, head=head).decode().encode(encoding)
+    assert [r.text for r in read_bytes("medline", content) if isinstance(r, Record)] == ["M\xe4use β."] * 2
+
+
+def test_entities_are_those_of_the_file_if_they_are_text_else_of_html(
+    tmp_path: Path, no_network: list[object]
+) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("hidden", encoding="utf8")
     text = "<ArticleTitle>{}</ArticleTitle>".format
     named = BARE.format(id="1", article=text("A&nbsp;mouse of type &alpha;."))
     assert read_record("medline", article_set(named)).text == "A\xa0mouse of type α."
     declared = (
-        f'<!DOCTYPE PubmedArticleSet [<!ENTITY x SYSTEM "{secret.as_uri()}"><!ENTITY alpha "evil">'
+        f'<!DOCTYPE PubmedArticleSet [<!ENTITY x SYSTEM "{secret.as_uri()}"><!ENTITY alpha "a">'
+        '<!ENTITY beta "&x;"><!ENTITY markup "<Year/>">'
         '<!ENTITY y SYSTEM "http://127.0.0.1/y"><!ENTITY % z SYSTEM "http://127.0.0.1/z"> %z;]>'
     )
-    for name in ("x", "y", "alpha", "unknown"):
+    own = BARE.format(id="1", article=text("A&alpha;mouse"))
+    assert read_record("medline", article_set(own, head=declared)).text == "Aamouse"
+    for name in ("x", "y", "beta", "markup", "unknown"):
         citation = BARE.format(id="1", article=text(f"A&{name};mouse"))
         (reason,) = reasons("medline", article_set(citation, head=declared))
         assert reason is not None
@@ -171,8 +229,9 @@ def test_an_element_without_end_is_not_taken_into_memory(monkeypatch: pytest.Mon
     good = BARE.format(id="1", article="<ArticleTitle>Mice.</ArticleTitle>")
     # Each of them is small: the count begins anew after each record.
     assert len(read_bytes("medline", article_set(*[good] * 3000))) == 3000
-    endless = article_set(good, BARE.format(id="2", article="<A>x</A>" * 40_000))
-    assert reasons("medline", endless) == [
+    endless = BARE.format(id="2", article="<A>x</A>" * 40_000)
+    assert reasons("medline", article_set(good, endless, good)) == [
         None,
-        "not read from here to the end of the file: more than 100,000 bytes without the end of a record",
+        "larger than 100,000 bytes: no record may be",
+        None,
     ]
