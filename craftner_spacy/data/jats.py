@@ -1,15 +1,14 @@
 """JATS XML as PubMed Central has it, also in tar files as its bulk files are: each article is one record."""
 
-import tarfile
 from collections.abc import Iterator
 from functools import partial
 from io import BufferedIOBase, BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
-from . import limits
 from .records import BadRecord, ReadOptions, Record
 from .structure import make_record
+from .tar_members import read_members
 from .xml_records import XmlShape, read_xml
 from .xml_text import (
     clean,
@@ -68,26 +67,17 @@ def read_jats(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
 
 def read_jats_tar(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
     """Read a record from each article of a tar file, compressed or not; its other files are not read."""
-    try:
-        with tarfile.open(fileobj=file, mode="r|*") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                if not member.isfile() or path.suffix.lower() not in SUFFIXES or path.name.startswith("._"):
-                    continue
-                if member.size > limits.MAX_RECORD_BYTES:
-                    yield BadRecord(
-                        f"{member.name} has {member.size:,} bytes, over {limits.MAX_RECORD_BYTES:,}"
-                    )
-                    continue
-                content = archive.extractfile(member)
-                data = content.read() if content is not None else b""
-                for record in read_jats(BytesIO(data), options._replace(name=path.stem)):
-                    if isinstance(record, BadRecord):
-                        yield BadRecord(f"{member.name}: {record.reason}")
-                    else:
-                        yield record
-    except tarfile.TarError as err:
-        yield BadRecord(f"not a valid tar file from here to the end: {err}")
+    for member in read_members(file, SUFFIXES):
+        if isinstance(member, BadRecord):
+            yield member
+            continue
+        name, content = member
+        path = PurePosixPath(name)
+        if path.name.startswith("._"):
+            continue
+        for record in read_jats(BytesIO(content), options._replace(name=path.stem)):
+            is_bad = isinstance(record, BadRecord)
+            yield BadRecord(f"{name}: {record.reason}") if is_bad else record
 
 
 def _parse_article(article: Any, name: str) -> Record:

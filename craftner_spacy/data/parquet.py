@@ -78,12 +78,12 @@ def write_parquet(
 
     A column has the type that all its values have in common; if they have none, it holds JSON as text. To
     find the types, the records are gone through once before they are written. Entities have columns for
-    concepts if one of them has a concept.
+    concepts if one of them has a concept. Pages have checksums: damage cannot pass as another text.
     """
     pa, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
     columns = _read_columns(records, options)
     schema = _make_schema(pa, columns, options)
-    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         rows, n_characters = [], 0
         for record in records:
             rows.append(_make_row(record, columns, options))
@@ -140,7 +140,8 @@ def _open_table(file: BufferedIOBase, options: ReadOptions) -> tuple[Any, list[s
     # Text stays as it is stored, equal values once: a row of a few bytes may stand for megabytes.
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     columns = [name for name in names if options.entities or name != "entities" or name == options.text_field]
-    return parquet.ParquetFile(file, read_dictionary=texts), columns
+    table = parquet.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True)
+    return table, columns
 
 
 def _check_row_group(group: GroupSizes, leaves: list[Any], columns: list[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from io import BufferedIOBase, TextIOWrapper
+from itertools import chain
 from typing import IO, Any, cast
 
 from .jsonl import entity_as_json, from_json
@@ -65,8 +66,7 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
     try:
         header = lines.readline()
         separator = _separator(header, options.text_field, separators)
-        header_lines = iter([header]) if header else iter(())
-        rows = csv.reader(_chained(header_lines, lines), delimiter=separator, strict=True)
+        rows = csv.reader(chain([header] if header else [], lines), delimiter=separator, strict=True)
         names = next(rows, [])
         if len(set(names)) < len(names):
             yield BadRecord(f"a column name stands twice in the first row: {shorten(names)}")
@@ -87,11 +87,6 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
         # Without it, the wrapper closes the file when it is no longer used. It may be closed already.
         with suppress(ValueError):
             lines.detach()
-
-
-def _chained(first: Iterator[str], rest: Iterable[str]) -> Iterator[str]:
-    yield from first
-    yield from rest
 
 
 def _encoding(file: BufferedIOBase) -> str:

@@ -1,4 +1,4 @@
-"""Files in the formats that are read and not written, made of records."""
+"""Files as others write them, made of records: in formats that the package does not write, or otherwise."""
 
 import csv
 import io
@@ -6,6 +6,9 @@ import json
 import tarfile
 from collections.abc import Callable, Sequence
 from html import escape
+
+import pyarrow as pa
+from pyarrow import parquet
 
 from craftner_spacy.data.records import Record
 
@@ -95,10 +98,19 @@ def table_file(records: Sequence[Record], separator: str) -> bytes:
     return content.getvalue().encode()
 
 
+def parquet_file(records: Sequence[Record]) -> bytes:
+    """A table without the checksums that the package writes, in two row groups."""
+    rows = [{"id": r.id, "text": r.text, **r.fields} for r in records]
+    content = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(rows), content, row_group_size=3, compression="snappy")
+    return content.getvalue()
+
+
 MAKERS: dict[str, Callable[[Sequence[Record]], bytes]] = {
     "text": lambda records: records[0].text.encode(),
     "csv": lambda records: table_file(records, ","),
     "tsv": lambda records: table_file(records, "\t"),
+    "parquet": parquet_file,
     "medline": medline_file,
     "jats": jats_file,
     "jats-tar": jats_tar_file,

@@ -166,9 +166,34 @@ def test_articles_of_a_tar_file_are_read_and_its_other_files_are_not(tmp_path: P
 
 def test_a_damaged_tar_file_and_a_large_member_are_bad_records(monkeypatch: pytest.MonkeyPatch) -> None:
     content = tar_of({"a.xml": b"<article><body><p>x</p></body></article>"})
-    (reason,) = reasons("jats-tar", b"no tar file")
-    assert (reason or "").startswith("not a valid tar file from here to the end: ")
+    assert reasons("jats-tar", b"no tar file") == [
+        "not a valid tar file from here to the end: truncated header"
+    ]
     assert reasons("jats-tar", content[:700])[-1] is not None
     monkeypatch.setattr(limits, "MAX_RECORD_BYTES", 10)
     assert reasons("jats-tar", content) == ["a.xml has 40 bytes, over 10"]
     assert BY_NAME["jats-tar"].write is None
+
+
+def test_damage_in_a_tar_file_loses_only_what_is_there() -> None:
+    article = "<article><body><p>{}</p></body></article>"
+    files = {f"{name}.xml": article.format(name).encode() for name in "abcd"}
+    content = bytearray(tar_of(files))
+    at_end = "the tar file is damaged or cut off at its end: files may be lost"
+    assert reasons("jats-tar", bytes(content)) == [None] * 4
+    # The header of the second file, and of the last one and the link behind it; a file takes two blocks.
+    second, last = content.copy(), content.copy()
+    second[1024] ^= 1
+    last[3072] ^= 1
+    last[4096] ^= 1
+    assert reasons("jats-tar", bytes(second)) == [
+        None,
+        "the tar file is damaged in front of c.xml: files may be lost",
+        None,
+        None,
+    ]
+    assert reasons("jats-tar", bytes(last)) == [None, None, None, at_end]
+    assert reasons("jats-tar", bytes(content[: 4 * 1024])) == [None] * 4 + [at_end]
+    assert reasons("jats-tar", bytes(content[: 4 * 1024 + 9])) == [None] * 4 + [at_end]
+    # Archives that were put together.
+    assert reasons("jats-tar", bytes(content + content)) == [None] * 8

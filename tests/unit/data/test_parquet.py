@@ -156,6 +156,19 @@ def test_a_damaged_page_loses_the_rest_of_its_row_group(tmp_path: Path) -> None:
     assert found[1:] == [None] * 10
 
 
+def test_damage_never_passes_as_another_text(tmp_path: Path) -> None:
+    records = [Record(str(number), f"mouse {number} of a kind", {}) for number in range(3)]
+    content = write_records(PARQUET, records, tmp_path).read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    texts = [record.text for record in records]
+    for at in range(4, len(content) - footer):
+        damaged = bytearray(content)
+        damaged[at] ^= 4
+        read = read_bytes("parquet", bytes(damaged))
+        is_counted = any(isinstance(record, BadRecord) for record in read)
+        assert is_counted or [r.text for r in read if isinstance(r, Record)] == texts, at
+
+
 def test_a_footer_that_contradicts_itself_is_a_bad_record(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"id": ["1", "2"], "text": ["a", "b"]}), path)

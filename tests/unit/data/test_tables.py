@@ -1,6 +1,8 @@
 """CSV and TSV."""
 
 import csv
+import gc
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from format_files import BY_NAME, MAKE_DOC, RECORDS, read_bytes, read_record, reasons
 
 from craftner_spacy.data import tables
-from craftner_spacy.data.records import Record, WriteOptions
+from craftner_spacy.data.records import ReadOptions, Record, WriteOptions
 from craftner_spacy.types import Entity
 
 
@@ -68,6 +70,17 @@ def test_rows_of_another_form_are_bad_records_and_the_next_ones_are_read() -> No
     (no_text,) = reasons("csv", b"id,title\n1,x\n")
     assert no_text == "field 'text' has to be a string, not None; fields: ['id', 'title']"
     assert reasons("csv", b"") == []
+
+
+def test_a_reader_that_is_left_early_leaves_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    for content in (b"id,text\n1,x\n2,y\n", b"id,id\n1,x\n"):
+        records = BY_NAME["csv"].read(BytesIO(content), ReadOptions("name"))
+        next(records)
+        del records
+        gc.collect()
+    assert not ignored
 
 
 def test_a_field_without_end_is_not_taken_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
