@@ -106,14 +106,13 @@ lowest: $(TEST_VENV)/.installed
 	$(PYTHON) -m venv --clear $(LOWEST_VENV)
 	$(LOWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	grep '^torch==' constraints.txt > $(LOWEST_VENV)/torch.txt
-	$(LOWEST_VENV)/bin/uv pip compile --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --extra formats \
+	$(LOWEST_VENV)/bin/uv pip compile --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct \
+		--extra augment --extra formats \
 		--override $(LOWEST_VENV)/torch.txt --output-file $(LOWEST_VENV)/lowest.txt pyproject.toml
 	set -- dist/*.whl; $(LOWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint $(LOWEST_VENV)/lowest.txt "$$1[formats]" hypothesis pytest
+		--constraint $(LOWEST_VENV)/lowest.txt "$$1[augment,formats]" hypothesis pytest
 	$(LOWEST_VENV)/bin/python -m pip check
-	PYTHONPATH=tests/helpers $(LOWEST_VENV)/bin/pytest tests/unit -p without_extras \
-		--ignore=tests/unit/inference/test_int8.py \
-		--deselect=tests/unit/processing/test_workdir.py::test_a_run_that_is_killed_at_any_moment_gives_the_same_output
+	PYTHONPATH=tests/helpers $(LOWEST_VENV)/bin/pytest tests/unit -p without_extras
 
 browser: $(TEST_VENV)/.browser
 	$(TEST_VENV)/bin/pytest tests/programs/browser.py

@@ -18,9 +18,9 @@ import docstring_fields
 import pytest
 import spacy
 import typer
+from command_runner import CliRunner
 from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Config
-from typer.testing import CliRunner
 
 import craftner_spacy
 from craftner_spacy.__main__ import app

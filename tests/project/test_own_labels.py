@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import spacy
+from command_runner import CliRunner
 from spacy.cli._util import app as spacy_app
-from typer.testing import CliRunner
 
 from craftner_spacy.__main__ import app
 

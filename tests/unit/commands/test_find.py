@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from command_runner import CliRunner
 from tiny_pipelines import GOLD, TEXTS
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from craftner_spacy.__main__ import app
 

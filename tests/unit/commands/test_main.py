@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import pytest
 import spacy
 import typer
+from command_runner import CliRunner
 from processes import run_python
-from typer.testing import CliRunner
 
 from craftner_spacy import __version__
 from craftner_spacy.__main__ import app

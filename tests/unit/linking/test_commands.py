@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import spacy
+from command_runner import CliRunner
 from spacy.tokens import DocBin, Span
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from craftner_spacy.commands.kb import app
 from craftner_spacy.linking.knowledge_base import KnowledgeBase

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import spacy
+from command_runner import CliRunner
 from format_files import BY_NAME, MAKE_DOC, RECORDS, read_records
 from spacy.tokens import Doc, DocBin
 from tiny_records import read_lines, write_lines
-from typer.testing import CliRunner
 
 from craftner_spacy.__main__ import app
 from craftner_spacy.data.formats import write_file

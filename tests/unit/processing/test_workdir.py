@@ -80,8 +80,8 @@ def test_a_run_with_other_settings_inputs_or_model_is_not_continued(
         ValueError, match=r"manifest.json belongs to another run \(settings.limit: None then, 9 now\)"
     ):
         annotate(many, stopped, nlp, shard_characters=1, limit=9)
-    with pytest.raises(ValueError, match=r"model\.threshold: 0\.0 then, 0\.7 now"):
-        annotate(many, stopped, load_pipeline(str(pipeline), threshold=0.7), shard_characters=1)
+    with pytest.raises(ValueError, match=r"model\.threshold: 0\.0 then, 0\.75 now"):
+        annotate(many, stopped, load_pipeline(str(pipeline), threshold=0.75), shard_characters=1)
     other = spacy.blank("en")
     other.add_pipe("craft_ner")
     with pytest.raises(ValueError, match=r"model\.digest: "):
