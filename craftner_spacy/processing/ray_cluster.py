@@ -84,15 +84,50 @@ def cluster(pool: Workers) -> Iterator[None]:
 @contextmanager
 def _running(options: Mapping[str, Any]) -> Iterator[None]:
     """Ray, started or joined with these options, while the context lasts."""
+    # Ray puts its own in place of it.
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(**options, log_to_driver=False, logging_level="error")
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        # Ray has put its own in place of it.
-        signal.signal(signal.SIGTERM, handler)
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    try:
+        _start(options, handler)
+        if is_main_thread and callable(handler):
+            signal.signal(signal.SIGTERM, handler)
+        yield
+    finally:
+        if is_main_thread and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+        with hold_stops():
+            ray.shutdown()
+
+
+def _start(options: Mapping[str, Any], handler: Any) -> None:
+    """Start Ray; at a SIGTERM meanwhile call the handler, where Ray's own one ends the program."""
+    try:
+        ray.init(**options, log_to_driver=False, logging_level="error")
+    except SystemExit:
+        if callable(handler):
+            handler(signal.SIGTERM, None)
+        raise
+
+
+@contextmanager
+def hold_stops() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the context ends: a second one would cut off the end of the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        ray.shutdown()
+        for number, handler in before.items():
+            # None: it was not set by Python, which cannot set it again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 @contextmanager
@@ -121,10 +156,11 @@ def _session_folder() -> Iterator[str]:
         yield os.path.join(folder, "s")
     finally:
         end = time.monotonic() + REMOVAL_SECONDS
-        # Ray's last processes may still write their logs.
-        while os.path.exists(folder) and time.monotonic() < end:
-            shutil.rmtree(folder, ignore_errors=True)
-            time.sleep(0.05)
+        with hold_stops():
+            # Ray's last processes may still write their logs.
+            while os.path.exists(folder) and time.monotonic() < end:
+                shutil.rmtree(folder, ignore_errors=True)
+                time.sleep(0.05)
 
 
 def run_on_worker(pool: Workers, function: Callable[[], Result]) -> Result:

@@ -1,9 +1,87 @@
-"""Ray's workers: how many fit, and what is said of one that fails."""
+"""Ray's workers: how many fit, what is said of one that fails, and stops while Ray starts or ends."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
-from craftner_spacy.processing.ray_cluster import reason_of, worker_count
+from craftner_spacy.processing import ray_cluster
+from craftner_spacy.processing.ray_cluster import cluster, hold_stops, reason_of, worker_count
 from craftner_spacy.processing.settings import Workers
+
+Events = dict[str, Callable[[], object]]
+
+
+class TerminatedError(KeyboardInterrupt):
+    """What the handler of the tests makes of SIGTERM."""
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    raise TerminatedError
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Events]:
+    """What happens while a Ray that does nothing starts and ends. Its session folder has to go."""
+    happens: Events = {"start": bool, "end": bool}
+
+    def init(**options: Any) -> None:
+        # As the real one does.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+        happens["start"]()
+
+    fake = SimpleNamespace(is_initialized=bool, init=init, shutdown=lambda: happens["end"]())
+    monkeypatch.setattr(ray_cluster, "ray", fake)
+    session = tmp_path / "session"
+    session.mkdir()
+    monkeypatch.setattr(ray_cluster.tempfile, "mkdtemp", lambda **options: str(session))
+    before = signal.signal(signal.SIGTERM, terminate)
+    yield happens
+    assert signal.signal(signal.SIGTERM, before) is terminate
+    assert not session.exists()
+
+
+def test_sigterm_while_ray_starts_is_a_stop_like_others(events: Events) -> None:
+    events["start"] = lambda: signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(TerminatedError), cluster(Workers()):
+        pytest.fail("it was stopped before")
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedError)]
+)
+def test_a_second_stop_waits_until_ray_has_ended(
+    number: signal.Signals, error: type[KeyboardInterrupt], events: Events
+) -> None:
+    ended = []
+
+    def end() -> None:
+        signal.raise_signal(number)
+        ended.append(number)
+
+    events["end"] = end
+    with pytest.raises(KeyboardInterrupt) as stopped, cluster(Workers()):
+        raise KeyboardInterrupt
+    assert ended == [number]
+    assert stopped.type is error
+
+
+def test_stops_are_not_held_in_other_threads() -> None:
+    handlers = []
+
+    def work() -> None:
+        with hold_stops():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.getsignal(signal.SIGINT)]
 
 
 def test_workers_have_to_fit_and_leave_a_cpu_free() -> None:
