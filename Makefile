@@ -12,6 +12,7 @@
 # make attack              hostile models, files and folders, and a table of what happened
 # make audit               known vulnerabilities of the versions in constraints.txt (asks PyPI)
 # make big                 a file of 1 GB: killed, continued, stopped after ten minutes
+# make pubmed              a day of PubMed: 30,000 citations annotated, killed, continued, converted (half an hour)
 # make format | clean
 
 PYTHON ?= python3
@@ -33,7 +34,7 @@ SIDE_BY_SIDE = --numprocesses=2 --dist=loadfile
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PACKAGE = pyproject.toml constraints.txt README.md $(wildcard craftner_spacy/*.py craftner_spacy/*/*)
 
-.PHONY: demo test lint unit smoke docs pythons lowest browser pictures coverage measure mutation soak attack audit big format clean
+.PHONY: demo test lint unit smoke docs pythons lowest browser pictures coverage measure mutation soak attack audit big pubmed format clean
 .NOTPARALLEL:
 
 demo: $(DEMO_VENV)/.installed
@@ -75,6 +76,9 @@ audit: $(TEST_VENV)/.tools
 
 big: $(TEST_VENV)/.installed
 	PYTHONPATH=scripts/measure $(TEST_VENV)/bin/python tests/programs/big_file.py
+
+pubmed: $(TEST_VENV)/.installed
+	PYTHONPATH=scripts/measure $(TEST_VENV)/bin/python tests/programs/pubmed_day.py
 
 # Nothing but the wheel, a packaged pipeline, and what these ask for.
 smoke: $(TEST_VENV)/.packaged

@@ -17,7 +17,12 @@ from wasabi import msg
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = "craftner_spacy/small"
 DOCUMENT = "python -m spacy project run document"
-MAKE_TARGETS = {"big_file": "make big", "mutation": "make mutation", "pythons": "make pythons"}
+MAKE_TARGETS = {
+    "big_file": "make big",
+    "mutation": "make mutation",
+    "pubmed_day": "make pubmed",
+    "pythons": "make pythons",
+}
 """The commands of files in metrics/ that no command of the project makes."""
 
 

@@ -1,12 +1,12 @@
-"""A day of PubMed: a MEDLINE file of made-up citations, annotated, killed, resumed and converted.
+"""A day of PubMed: a MEDLINE file of made-up citations, annotated, killed, resumed, converted: `make pubmed`.
 
-`tests/programs/pubmed_day.py --citations 3000`, on Linux (/proc): the command writes Parquet, is killed (-9)
-as soon as a shard is finished, and goes on; then `convert` writes BioC and TSV of it. The memory of each
-process stays below a limit.
+Linux only (/proc). The command `annotate` writes Parquet, is killed (-9) when some shards are finished, and
+goes on; then `convert` writes BioC and TSV of it. The memory of each process stays below a limit, and each
+record and entity is in each file.
 """
 
+import csv
 import gzip
-import json
 import os
 import signal
 import subprocess
@@ -17,49 +17,93 @@ from html import escape
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
+import measured
 import typer
 from big_file import MEMORY_MB, finished, memory_mb, sentence
+from tables import page, table
 
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE PubmedArticleSet PUBLIC '
     '"-//NLM//DTD PubMedArticle, 1st January 2025//EN" "pubmed_250101.dtd">\n<PubmedArticleSet>\n'
 )
 LABELS = ("BACKGROUND", "METHODS", "RESULTS", "CONCLUSIONS")
+Run = dict[str, Any]
+"""What a command did: its name, peak memory in MB, seconds, and finished shards when it ended."""
 
 
 def main(
     citations: Annotated[int, typer.Option(min=1)] = 30_000,
+    shards: Annotated[int, typer.Option(min=1, help="finished shards when the first run is killed")] = 5,
+    out: Annotated[Path, typer.Option(help="where to write, without suffix")] = Path("metrics/pubmed_day"),
     folder: Annotated[Path | None, typer.Option(help="where to work", exists=True)] = None,
 ) -> None:
     """Annotate, kill, resume and convert; exit with an error if a limit is broken or a record is missing."""
     with TemporaryDirectory(dir=folder) as name:
         source, parquet = Path(name) / "pubmed.xml.gz", Path(name) / "out.parquet"
         write_citations(source, citations)
+        load = os.getloadavg()[0]
         work = parquet.with_name(f"{parquet.name}.work")
         annotate = ["annotate", str(source), "-o", str(parquet)]
-        runs = {
-            "annotate, killed": watch(annotate, source.parent, lambda: bool(finished(work))),
-            "annotate, resumed": watch(annotate, source.parent, lambda: False),
+        runs = [
+            watch("annotate, killed", annotate, work, lambda: len(finished(work)) >= shards),
+            watch("annotate, resumed", annotate, work, lambda: False),
+        ]
+        for to in (parquet.with_name("out.bioc.xml"), parquet.with_name("out.tsv")):
+            command = ["convert", str(parquet), "-o", str(to)]
+            runs.append(watch(f"convert to {to.suffix}", command, work, lambda: False))
+            print(runs[-1], flush=True)
+        counts = count(parquet)
+        report: dict[str, Any] = {
+            "load_average": [round(load, 2), round(os.getloadavg()[0], 2)],
+            "citations": citations,
+            "bytes": source.stat().st_size,
+            "limits": {"peak_mb": MEMORY_MB},
+            "runs": runs,
+            "counts": counts,
+            "broken": broken_limits(citations, runs, counts),
         }
-        for out in (Path(name) / "out.bioc.xml", Path(name) / "out.tsv"):
-            command = ["convert", str(parquet), "-o", str(out)]
-            runs[f"convert to {out.name}"] = watch(command, source.parent, lambda: False)
-        import pyarrow.parquet as pq
+    measured.write(out, report, "small", as_markdown)
+    if report["broken"]:
+        sys.exit(f"a day of PubMed: {'; '.join(report['broken'])}")
 
-        n_records = pq.ParquetFile(parquet).metadata.num_rows
-        with (Path(name) / "out.bioc.xml").open("rb") as file:
-            n_documents = sum(line.count(b"<document>") for line in file)
-    broken = [f"{name}: {run['peak_mb']} MB" for name, run in runs.items() if run["peak_mb"] >= MEMORY_MB]
-    broken += [
-        f"{n} of {citations} records in {what}"
-        for what, n in (("Parquet", n_records), ("BioC", n_documents))
-        if n != citations
+
+def count(parquet: Path) -> dict[str, int]:
+    """The records and entities in the Parquet file, and in those that `convert` made of it."""
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(parquet) as file:
+        columns = file.iter_batches(columns=["entities"])
+        entities = sum(len(row) for batch in columns for row in batch["entities"].to_pylist())
+        records = file.metadata.num_rows
+    with parquet.with_name("out.bioc.xml").open("rb") as lines:
+        documents = sum(line.count(b"<document>") for line in lines)
+    with parquet.with_name("out.tsv").open(encoding="utf8", newline="") as table_file:
+        rows = sum(1 for _ in csv.reader(table_file, delimiter="\t")) - 1
+    return {"Parquet": records, "entities": entities, "BioC": documents, "TSV": rows}
+
+
+def broken_limits(citations: int, runs: list[Run], counts: dict[str, int]) -> list[str]:
+    """Limits that were not kept: memory, and the number of records and entities in each file.
+
+    >>> runs = [{"run": "annotate", "peak_mb": 1600}]
+    >>> broken_limits(2, runs, {"Parquet": 2, "entities": 5, "BioC": 1, "TSV": 5})
+    ['annotate: 1600 MB; the limit is 1500', '1 of 2 records in BioC']
+    """
+    broken = [
+        f"{run['run']}: {run['peak_mb']} MB; the limit is {MEMORY_MB}"
+        for run in runs
+        if run["peak_mb"] >= MEMORY_MB
     ]
-    print(json.dumps({"citations": citations, "runs": runs, "broken": broken}, indent=2))
-    if broken:
-        sys.exit(f"a day of PubMed: {'; '.join(broken)}")
+    broken += [
+        f"{counts[what]} of {citations} records in {what}"
+        for what in ("Parquet", "BioC")
+        if counts[what] != citations
+    ]
+    if counts["TSV"] != counts["entities"]:
+        broken.append(f"{counts['TSV']} of {counts['entities']} entities in TSV")
+    return broken
 
 
 def write_citations(path: Path, n_citations: int) -> None:
@@ -89,29 +133,51 @@ def citation(random: Random, number: int) -> str:
     )
 
 
-def watch(arguments: list[str], folder: Path, is_over: Callable[[], bool]) -> dict[str, float]:
-    """Run a command until it ends or is to be killed: its peak memory in MB, and its seconds.
+def watch(name: str, arguments: list[str], work: Path, is_over: Callable[[], bool]) -> Run:
+    """Run a command until it ends, or kill it when `is_over`.
 
-    RAISES: SystemExit if it fails.
+    name (str): what the report calls the run.
+    arguments (list[str]): of the command.
+    work (Path): the folder with its shards; the command runs in the folder that this one is in.
+    is_over (Callable[[], bool]): whether it is to be killed.
+    RAISES: SystemExit if it fails, or ends before it can be killed.
     """
-    peak, start, killed = 0.0, time.monotonic(), False
-    environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    with (
-        (folder / "log.txt").open("wb") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "craftner_spacy", *arguments], cwd=folder, stderr=log, env=environment
-        ) as process,
-    ):
-        while process.poll() is None:
+    peak, start = 0.0, time.monotonic()
+    log = work.with_name("log.txt")
+    # Not in this repository, whose package would be imported in place of the installed one.
+    command = [sys.executable, "-m", "craftner_spacy", *arguments]
+    with log.open("wb") as shown, subprocess.Popen(command, cwd=work.parent, stderr=shown) as process:
+        while process.poll() is None and not is_over():
             peak = max(peak, memory_mb(process.pid))
-            if is_over():
-                process.send_signal(signal.SIGKILL)
-                killed = True
-                break
             time.sleep(0.1)
-    if process.returncode and not killed:
-        sys.exit(f"a day of PubMed: {(folder / 'log.txt').read_text()[-1000:]}")
-    return {"peak_mb": round(peak), "seconds": round(time.monotonic() - start, 1)}
+        shards = len(finished(work))
+        process.kill()
+    seconds = time.monotonic() - start
+    if process.returncode not in (0, -signal.SIGKILL):
+        sys.exit(f"a day of PubMed: {log.read_text()[-1000:]}")
+    return {"run": name, "peak_mb": round(peak), "seconds": round(seconds, 1), "shards": shards}
+
+
+def as_markdown(report: dict[str, Any]) -> str:
+    """A page with a table of the runs."""
+    counts, limit = report["counts"], f"{report['limits']['peak_mb']:,} MB"
+    rows = [
+        [run["run"], f"{run['seconds']:,.0f} s", f"{run['peak_mb']:,} MB", limit] for run in report["runs"]
+    ]
+    killed = report["runs"][0]
+    low, high = sorted(report["load_average"])
+    return page(
+        "# A day of PubMed",
+        f"{report['citations']:,} made-up citations as MEDLINE XML ({report['bytes'] / 1e6:.0f} MB, "
+        "compressed), annotated into Parquet by one process with the shipped model. The command was killed "
+        f"(-9) when {killed['shards']} shards were finished, and repeated. `convert` wrote BioC and TSV of "
+        "its output.",
+        table(("command", "time", "peak memory", "limit"), rows),
+        f"{counts['Parquet']:,} records are in Parquet and {counts['BioC']:,} in BioC; "
+        f"{counts['entities']:,} entities are in Parquet and {counts['TSV']:,} in TSV.",
+        f"Limits broken: {'; '.join(report['broken']) or 'none'}.",
+        f"{measured.measured_on(report)} Load average {low} to {high}.",
+    )
 
 
 if __name__ == "__main__":

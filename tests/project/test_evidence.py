@@ -7,6 +7,7 @@ from typing import Any
 import big_file
 import document
 import measured
+import pubmed_day
 import pytest
 import srsly
 import stale
@@ -66,7 +67,8 @@ def test_the_card_is_what_the_command_document_writes() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in METRICS.glob("*.md")))
 def test_tables_are_made_from_their_json(name: str) -> None:
-    as_markdown = (document.TABLES | {"big_file": big_file.as_markdown})[name]
+    of_programs = {"big_file": big_file.as_markdown, "pubmed_day": pubmed_day.as_markdown}
+    as_markdown = (document.TABLES | of_programs)[name]
     assert (METRICS / f"{name}.md").read_text(encoding="utf8") == as_markdown(REPORTS[name])
 
 
