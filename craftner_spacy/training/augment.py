@@ -35,8 +35,8 @@ def make_entity_replacement(
     level (float): share of the entities that are replaced, from 0 to 1.
     path (str | Path | None): the training split: a ``.spacy`` file, or a folder with such files at any depth.
         Its mentions are the names of the labels that have no ontology.
-    ontologies (Mapping[str, str | Path]): OBO file by label: ``.obo``, ``.obo.gz``, or a ``.zip`` with one
-        ``.obo`` in it. Files of labels that are not replaced are not read.
+    ontologies (Mapping[str, str | Path]): by label the file of its ontology, in OBO, OWL or a table; see
+        `linking.ontologies.read_ontology`. Files of labels that are not replaced are not read.
     labels (list[str] | None): the labels whose entities are replaced; None: all that have names. Entities of
         other labels stay, and do not count towards `level`.
     consistent (bool): whether, within an Example, all entities with the same text and label are treated
@@ -46,7 +46,7 @@ def make_entity_replacement(
     RETURNS (EntityReplacement): the augmenter.
     RAISES: ValueError if a setting has a wrong value, a label has no names, or a file is malformed;
         FileNotFoundError if a file is missing, or there is no ``.spacy`` file in the folder; ImportError if
-        an OBO file has to be read and obonet is not installed.
+        OBO or OWL has to be read and its library is not installed.
     """
     names = names_by_label(path, ontologies, labels)
     return EntityReplacement(names, level, consistent, seed, keep_original)

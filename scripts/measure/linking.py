@@ -27,11 +27,11 @@ from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.candidates import MATCHES, PRECISION, SOURCES, Candidate, NameFinder
 from craftner_spacy.linking.document import Mention, link_document
 from craftner_spacy.linking.knowledge_base import BUNDLED, KnowledgeBase
-from craftner_spacy.linking.knowtator import ConceptAnnotation, read_concept_annotations
 from craftner_spacy.linking.ontologies import read_ontology
 from craftner_spacy.linking.schema import Concept
 from craftner_spacy.linking.schema import Mention as SeenMention
 from craftner_spacy.training.corpus import read_articles, read_iob
+from craftner_spacy.training.knowtator import ConceptAnnotation, read_concept_annotations
 from craftner_spacy.training.projection import project
 
 

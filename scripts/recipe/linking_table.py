@@ -16,10 +16,10 @@ from wasabi import msg
 
 from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.knowledge_base import BUNDLED
-from craftner_spacy.linking.knowtator import read_concept_annotations
 from craftner_spacy.linking.ontologies import read_ontology
 from craftner_spacy.linking.schema import Concept, Mention
 from craftner_spacy.training.corpus import read_articles, read_iob
+from craftner_spacy.training.knowtator import read_concept_annotations
 from craftner_spacy.training.projection import project
 
 CREDITS = {

@@ -454,5 +454,5 @@ def test_missing_files_are_refused(tmp_path: Path) -> None:
         make_entity_replacement(path=tmp_path / "nowhere.spacy")
     with pytest.raises(FileNotFoundError, match=r"the folder has no \.spacy file"):
         make_entity_replacement(path=tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"ontologies: .*nowhere\.obo': there is no such file"):
+    with pytest.raises(FileNotFoundError, match=r"ontology = .*nowhere\.obo': there is no such file"):
         make_entity_replacement(ontologies={"Cell": tmp_path / "nowhere.obo"})

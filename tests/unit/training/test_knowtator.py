@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from craftner_spacy.linking.knowtator import (
+from craftner_spacy.training.knowtator import (
     LABEL_OF_ONTOLOGY,
     ConceptAnnotation,
     read_concept_annotations,
