@@ -1,4 +1,4 @@
-"""The settings of `craft_ner`: what is allowed, and how they are set, saved and restored.
+"""The settings of `craft_ner` and `craft_linker`: what is allowed, how they are set, saved and restored.
 
 Each setting is checked when the component is made and whenever it is set later. Settings that were set later
 are saved with the component, beside the value of the config at that time: when the component is loaded with
@@ -141,6 +141,20 @@ def check_from_one(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("allowed are whole numbers from 1")
     return value
+
+
+def check_kb(value: Any) -> str:
+    """RAISES: ValueError unless it is a text."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("allowed are 'bundled' or the path of a file")
+    return value
+
+
+def check_ids(value: Any) -> list[str]:
+    """RAISES: ValueError unless it is a list of texts."""
+    if not isinstance(value, list | tuple) or not all(isinstance(id_, str) and id_ for id_ in value):
+        raise ValueError("allowed are a list of ids")
+    return list(value)
 
 
 def check_label_map(value: Any) -> dict[str, str]:

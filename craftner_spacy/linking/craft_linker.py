@@ -11,13 +11,21 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config
 
-from ..settings import Setting, WithSettings, check_bool, check_from_one, check_spans_key, check_threshold
+from ..settings import (
+    Setting,
+    WithSettings,
+    check_bool,
+    check_from_one,
+    check_ids,
+    check_kb,
+    check_spans_key,
+    check_threshold,
+)
 from .document import link_document
 from .entities import DocLinks, placed_mentions, unplaced_mentions, write_concepts
 from .filling import fill
 from .knowledge_base import KnowledgeBase
 from .mentions import doc_mentions
-from .settings import check_ids, check_kb
 from .source import NameSource
 from .temporary import TemporaryFile
 from .unknown_labels import UnknownLabels
@@ -204,8 +212,9 @@ class CraftLinker(WithSettings, Pipe):
         found = []
         for doc in docs:
             text = doc.text
-            placed = placed_mentions(doc, text, self.spans_key)
-            mentions = [*placed.values(), *unplaced_mentions(doc, text, self.spans_key)]
+            where = (doc, text, self.spans_key, finder.labels)
+            placed = placed_mentions(*where)
+            mentions = [*placed.values(), *unplaced_mentions(*where)]
             linked = link_document(text, mentions, finder, prefer_taxa=self.prefer_taxa)
             kept = [
                 [candidate for candidate in candidates if candidate.score >= self.threshold]

@@ -60,8 +60,8 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "linking": (
         ("algorithms",),
         (
-            "linking.abbreviations linking.knowtator linking.links linking.names linking.schema "
-            "linking.settings linking.temporary linking.unknown_labels",
+            "linking.abbreviations linking.links linking.names linking.schema linking.temporary "
+            "linking.unknown_labels",
             "linking.knowledge_base linking.ontologies linking.staging",
             "linking.builder linking.candidates linking.mentions",
             "linking.filling linking.scorer linking.source linking.ties",
@@ -88,9 +88,9 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "evaluation": (("algorithms",), ("evaluation.scorers", "evaluation.analysis")),
     "training": (
-        ("algorithms",),
+        ("algorithms", "linking"),
         (
-            "training.corpus training.folding",
+            "training.corpus training.folding training.knowtator",
             "training.entity_names training.projection training.sentence_windows",
             "training.augment",
         ),

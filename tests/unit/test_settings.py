@@ -1,8 +1,8 @@
-"""The linker's own settings: what is allowed, and what a refusal says."""
+"""What settings of components may be, and what a refusal says."""
 
 import pytest
 
-from craftner_spacy.linking.settings import check_ids, check_kb
+from craftner_spacy.settings import check_ids, check_kb
 
 
 @pytest.mark.parametrize("value", ["", None, 7])
