@@ -196,19 +196,18 @@ class CraftNER(WithSettings, TrainablePipe):
     def set_annotations(self, docs: Iterable[Doc], entities: Sequence[Sequence[Entity]]) -> None:
         """Write the entities that `predict` found on the documents."""
         for doc, predicted in zip(docs, entities, strict=True):
-            kept = [
-                e._replace(label=self.label_map.get(e.label, e.label))
-                for e in predicted
-                if (e.score or 0.0) >= self.threshold
-            ]
+            kept = [e for e in predicted if (e.score or 0.0) >= self.threshold]
             if self.alignment_mode == "split":
                 split_tokens(doc, [edge for e in kept for edge in (e.start, e.end)])
             placed, unplaced = place_entities(kept, chars_of_tokens(doc), self.alignment_mode)
             self._dropped.unplaced += len(unplaced)
-            spans = [Span(doc, p.start, p.end, label=p.entity.label) for p in placed]
+            names = self.label_map
+            spans = [
+                Span(doc, p.start, p.end, label=names.get(p.entity.label, p.entity.label)) for p in placed
+            ]
             self._set_ents(doc, spans)
             if self.spans_key is not None:
-                write_span_group(doc, self.spans_key, spans, [p.entity for p in placed], unplaced)
+                write_span_group(doc, self.spans_key, spans, [p.entity for p in placed], unplaced, names)
 
     def _set_ents(self, doc: Doc, spans: list[Span]) -> None:
         earlier = list(doc.ents)

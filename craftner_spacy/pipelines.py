@@ -129,7 +129,9 @@ def get_linker(nlp: Language) -> CraftLinker | None:
 
 
 def labels_without_ids(nlp: Language) -> list[str]:
-    """Labels of the pipeline that its knowledge base has no table for; without `craft_linker` none.
+    """Labels of the pipeline that its knowledge base has no table for, by the name that they have or had.
+
+    Without `craft_linker` there are none.
 
     The weights are loaded if they are not yet.
     RAISES: what `get_component` and `KnowledgeBase` raise; what loading the weights raises.
@@ -139,8 +141,8 @@ def labels_without_ids(nlp: Language) -> list[str]:
         return []
     component = get_component(nlp)
     known = linker.source.open(linker.kb).labels
-    labels = {component.label_map.get(label, label) for label in component.scheme.labels}
-    return sorted(labels - known)
+    names = {label: component.label_map.get(label, label) for label in component.scheme.labels}
+    return sorted({name for label, name in names.items() if not known & {label, name}})
 
 
 def describe_model(nlp: Language) -> dict[str, Any]:

@@ -5,12 +5,14 @@ spans, ``labels``, ``scores`` (each in [0, 1]) and ``offsets`` (start and end in
 found them; they may differ from the span's); ``unplaced`` lists the entities that have no place on the
 tokens, each as ``{"start", "end", "label", "score"}``. Where concepts are known (see `linking.craft_linker`),
 there is also ``concepts``: for each span, in their order, the candidates for its concept, the best one first,
-each with at least ``{"id", "name", "score"}``; an unplaced entity has its own under that name. All values are
-plain lists, dicts, numbers and strings, so that a Doc with the group can be saved by `Doc.to_bytes` and in a
-`DocBin`.
+each with at least ``{"id", "name", "score"}``; an unplaced entity has its own under that name. Where labels
+have other names (`label_map`), ``model_labels`` holds the model's label of each span; an unplaced entity has
+its own as ``model_label``. All values are plain lists, dicts, numbers and strings, so that a Doc with the
+group can be saved by `Doc.to_bytes` and in a `DocBin`.
 
 The attrs are what is read. Other components may merge or split tokens, after which spans of a group are wrong
-or cannot be made any more, and may add spans to the group or put another group in its place.
+or cannot be made any more (`current_spans` makes them anew), and may add spans to the group or put another
+group in its place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,23 +35,31 @@ def write_span_group(
     spans: Sequence[Span],
     entities: Sequence[Entity],
     unplaced: Sequence[Entity] | None = None,
+    label_map: Mapping[str, str] | None = None,
 ) -> None:
     """Set ``doc.spans[key]``; a group that is there already is replaced.
 
     spans: the tokens of each entity.
     entities: over characters, in the same order; if one has a concept, the group gets ``concepts``.
     unplaced: entities without tokens; None: the attribute is left out.
+    label_map (Mapping[str, str] | None): other names for labels of the entities; if there are some, the group
+        gets ``model_labels``.
     """
+    names = label_map or {}
     attrs: dict[str, Any] = {
-        "labels": [e.label for e in entities],
+        "labels": [names.get(e.label, e.label) for e in entities],
         "scores": [e.score for e in entities],
         "offsets": [[e.start, e.end] for e in entities],
     }
+    if names:
+        attrs["model_labels"] = [e.label for e in entities]
     if any(e.concept for e in entities):
         attrs["concepts"] = [[e.concept._asdict()] if e.concept else [] for e in entities]
     if unplaced is not None:
         attrs["unplaced"] = [
-            {"start": e.start, "end": e.end, "label": e.label, "score": e.score} for e in unplaced
+            {"start": e.start, "end": e.end, "label": names.get(e.label, e.label), "score": e.score}
+            | ({"model_label": e.label} if names else {})
+            for e in unplaced
         ]
     doc.spans[key] = SpanGroup(doc, name=key, spans=list(spans), attrs=attrs)
 
@@ -74,6 +84,51 @@ def read_span_group(doc: Doc, key: str = SPANS_KEY) -> list[Entity]:
         concept = _concept(_best(candidates), candidates)
         entities.append(Entity(e["start"], e["end"], e["label"], _rounded(e["score"]), concept))
     return sorted(entities, key=lambda e: e[:3])
+
+
+def current_spans(group: SpanGroup) -> list[Span]:
+    """The spans of a group, on the tokens as they are now.
+
+    A component that merges or splits tokens, such as spaCy's `merge_entities`, leaves groups as they are:
+    their spans keep their characters and token numbers, which are now those of others. Such a span is made
+    anew, on all tokens that it overlaps. If it ends beyond the Doc's last token, spaCy cannot make it any
+    more (its error E035): then the attrs tell its place and label, and its id is that of its first candidate.
+
+    RETURNS: as many as the group has, in their order.
+    RAISES: ValueError if spaCy cannot make a span, and the attrs do not tell where it was.
+    """
+    offsets, labels = column(group, "offsets"), column(group, "labels")
+    candidates = _candidates(group.attrs, len(group))
+    spans = []
+    for i in range(len(group)):
+        span = _span(group, i)
+        if span is None and offsets and labels:
+            span = _place(group.doc, *offsets[i], labels[i], _best(candidates[i]))
+        elif span is not None and _is_moved(span):
+            span = _place(group.doc, span.start_char, span.end_char, span.label, span.kb_id)
+        if span is None:
+            raise ValueError(
+                f"the span group {group.name!r}: tokens were merged after its spans had been set, and its "
+                "attrs do not tell where they were; merge tokens before the spans are set"
+            )
+        spans.append(span)
+    return spans
+
+
+def _is_moved(span: Span) -> bool:
+    """Whether the tokens of a span have other characters than it had when it was made."""
+    last = span.doc[span.end - 1]
+    return span.doc[span.start].idx != span.start_char or last.idx + len(last) != span.end_char
+
+
+def _place(doc: Doc, start: int, end: int, label: int | str, id_: int | str) -> Span | None:
+    return doc.char_span(start, end, label=label, kb_id=id_, alignment_mode="expand")
+
+
+def column(group: SpanGroup, name: str) -> list[Any] | None:
+    """A list of the group's attrs that has a value for each span; None if there is none."""
+    values = group.attrs.get(name)
+    return values if isinstance(values, list) and len(values) == len(group) else None
 
 
 def set_score_extension() -> None:

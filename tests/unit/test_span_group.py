@@ -8,6 +8,7 @@ from spacy.vocab import Vocab
 from craftner_spacy.span_group import (
     SCORE_DIGITS,
     SPANS_KEY,
+    current_spans,
     entity_score,
     read_span_group,
     set_score_extension,
@@ -96,6 +97,17 @@ def test_a_group_of_another_component_has_no_scores(doc: Doc) -> None:
     assert read_span_group(doc, "theirs") == [Entity(0, 7, "Protein"), Entity(0, 12, "Line")]
 
 
+def test_other_names_of_labels(doc: Doc) -> None:
+    named = [Span(doc, 1, 2, label="ORGANISM"), Span(doc, 3, 4, label="ORGANISM")]
+    write_span_group(doc, "bio", named, PLACED, UNPLACED, {"Taxon": "ORGANISM", "Protein": "GENE"})
+    attrs = doc.spans["bio"].attrs
+    assert (attrs["labels"], attrs["model_labels"]) == (["ORGANISM"] * 2, ["Taxon"] * 2)
+    assert attrs["unplaced"] == [
+        {"start": 0, "end": 5, "label": "GENE", "score": 0.9, "model_label": "Protein"}
+    ]
+    assert [e.label for e in read_span_group(doc, "bio")] == ["GENE", "ORGANISM", "ORGANISM"]
+
+
 # The score of a span
 
 
@@ -173,6 +185,66 @@ def test_tokens_that_are_split_later_change_nothing(doc: Doc) -> None:
     with doc.retokenize() as retokenizer:
         retokenizer.split(doc[0], ["SirT1", "ko"], [(doc[0], 0), (doc[0], 0)])
     assert read_span_group(doc, "bio") == [*UNPLACED, *PLACED]
+
+
+def texts(doc: Doc) -> list[tuple[str, str]]:
+    return [(span.text, span.label_) for span in current_spans(doc.spans["bio"])]
+
+
+MICE_AND_YEAST = [("mice", "Taxon"), ("yeast", "Taxon")]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0, 2, [("SirT1ko mice", "Taxon"), ("yeast", "Taxon")]),
+        (1, 4, [("mice of yeast", "Taxon")] * 2),
+        (1, 2, MICE_AND_YEAST),
+    ],
+)
+def test_spans_on_the_tokens_as_they_are_now(
+    doc: Doc, start: int, end: int, expected: list[tuple[str, str]]
+) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED)
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[start:end])
+    assert texts(doc) == expected
+
+
+def test_spans_on_tokens_that_were_split(doc: Doc) -> None:
+    write_span_group(doc, "bio", spans(doc), PLACED)
+    with doc.retokenize() as retokenizer:
+        retokenizer.split(doc[0], ["SirT1", "ko"], [(doc[0], 0), (doc[0], 0)])
+    assert texts(doc) == MICE_AND_YEAST
+
+
+@pytest.mark.parametrize(("end", "text"), [(1, "SirT1ko"), (2, "SirT1ko mice")])
+def test_spans_of_an_entity_that_does_not_fit_the_tokens_stay(doc: Doc, end: int, text: str) -> None:
+    # 0 to 10: SirT1ko wholly, and the beginning of mice.
+    write_span_group(doc, "bio", [Span(doc, 0, end, label="Protein")], [Entity(0, 10, "Protein", 0.9)])
+    assert texts(doc) == [(text, "Protein")]
+
+
+def test_a_span_that_is_made_anew_has_its_id_or_that_of_its_first_candidate(doc: Doc) -> None:
+    linked = [e._replace(concept=LinkedConcept(f"T:{e.start}", "", 0.5)) for e in PLACED]
+    mine = [Span(doc, span.start, span.end, label="Taxon", kb_id="MINE:1") for span in spans(doc)]
+    write_span_group(doc, "bio", mine, linked)
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    # The second span is beyond the Doc's end.
+    assert [span.kb_id_ for span in current_spans(doc.spans["bio"])] == ["MINE:1", "T:16"]
+
+
+def test_spans_of_a_group_without_attrs_are_found_as_long_as_spacy_can_make_them(doc: Doc) -> None:
+    doc.spans["bio"] = SpanGroup(doc, name="bio", spans=[Span(doc, 1, 2, label="Taxon", kb_id="T:1")])
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    assert texts(doc) == [("SirT1ko mice", "Taxon")]
+    assert current_spans(doc.spans["bio"])[0].kb_id_ == "T:1"
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:3])
+    with pytest.raises(ValueError, match=r"the span group 'bio': tokens were merged .* merge tokens before"):
+        current_spans(doc.spans["bio"])
 
 
 def test_concepts_are_kept_when_tokens_are_merged(doc: Doc) -> None:
