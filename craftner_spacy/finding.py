@@ -20,7 +20,9 @@ class FoundEntity:
     label (str): its label.
     score (float | None): how likely it is, in [0, 1]; None: another component of the pipeline added it.
     start, end (int): half-open, in characters of the text.
-    concept (str | None): id of its concept, if the pipeline has a `craft_linker`.
+    concept (str | None): the id of its concept, such as "CL:0000540"; None: none is known.
+    concept_name (str | None): the concept's name; "" if the pipeline knows the id alone.
+    concept_score (float | None): how likely it is the right concept, in [0, 1].
     """
 
     text: str
@@ -29,6 +31,8 @@ class FoundEntity:
     start: int
     end: int
     concept: str | None = None
+    concept_name: str | None = None
+    concept_score: float | None = None
 
 
 def find(
@@ -39,8 +43,9 @@ def find(
     batch_tokens: int | None = None,
     precision: str | None = None,
     label_map: Mapping[str, str] | None = None,
+    kb: str = "auto",
 ) -> list[list[FoundEntity]]:
-    """Find the entities of texts. Threads may call it at the same time.
+    """Find the entities of texts, and the ids of their concepts. Threads may call it at the same time.
 
     A pipeline that is named is loaded once; the two that were used last are kept.
 
@@ -48,35 +53,32 @@ def find(
     model (str | Language): as for `annotate`: a name, a folder or package, or a loaded pipeline.
     threshold (float | None), batch_tokens (int | None), precision (str | None), label_map (Mapping | None):
         as of `craft_ner` and its model; None: as the pipeline has them. Not allowed for a loaded pipeline.
+    kb (str): what gives the entities ids, as for `annotate`: 'bundled', the file of a knowledge base, or
+        'none'; 'auto': the `craft_linker` of the pipeline, if it has one, and 'bundled' for a model.
     RETURNS (list[list[FoundEntity]]): of each text, in the order of the text.
     RAISES: ValueError for one text in place of several, a wrong setting, or a text that the pipeline's error
         handler left out; what `pipelines.load_pipeline` and loading the weights raise.
 
-    >>> [[(e.text, e.label) for e in entities] for entities in find(["Sox9 in mice", "no entity"])]
-    [[('Sox9', 'Protein'), ('mice', 'Taxon')], []]
+    >>> found = find(["Sox9 in zebrafish", "no entity"])
+    >>> [[(e.text, e.label, e.concept, e.concept_name) for e in entities] for entities in found]
+    [[('Sox9', 'Protein', 'PR:000015435', 'transcription factor SOX-9'),
+      ('zebrafish', 'Taxon', 'NCBITaxon:7955', 'Danio rerio')], []]
     """
     if isinstance(texts, str):
         raise ValueError(f"texts = {texts[:40]!r}: allowed is a list of texts; for one text, find([text])[0]")
     settings: dict[str, Any] = {"threshold": threshold, "batch_tokens": batch_tokens, "precision": precision}
     if isinstance(model, Language):
-        nlp = load_pipeline(model, label_map=label_map, **settings)
+        nlp = load_pipeline(model, label_map=label_map, kb=kb, **settings)
     else:
         names = None if label_map is None else tuple(sorted(label_map.items()))
         with LOADING:
-            nlp = _named_pipeline(model, names, **settings)
+            nlp = _named_pipeline(model, names, kb=kb, **settings)
     spans_key = get_component(nlp).spans_key
     assert spans_key is not None  # load_pipeline has checked it
     texts = list(texts)
     found = [
         [
-            FoundEntity(
-                doc.text[e.start : e.end],
-                e.label,
-                e.score,
-                e.start,
-                e.end,
-                e.concept.id if e.concept else None,
-            )
+            FoundEntity(doc.text[e.start : e.end], e.label, e.score, e.start, e.end, *(e.concept or ()))
             for e in read_span_group(doc, spans_key)
         ]
         for doc in nlp.pipe(texts)

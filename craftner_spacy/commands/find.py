@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import GpuId, LabelMap, Model, Precision, Threshold, parse_label_map, use_gpu
+from .options import GpuId, Kb, LabelMap, Model, Precision, Threshold, parse_label_map, use_gpu
 
 if TYPE_CHECKING:
     from ..finding import FoundEntity
@@ -25,6 +25,7 @@ def find_command(
     threshold: Threshold = None,
     precision: Precision = None,
     label_map: LabelMap = None,
+    kb: Kb = "auto",
     json_lines: Annotated[
         bool, typer.Option("--json-lines", help="print a line of JSON for each text")
     ] = False,
@@ -32,8 +33,8 @@ def find_command(
 ) -> None:
     """Find the entities of texts, and print them.
 
-    A line for each entity: its words, label, score, start and end in characters, with tabs between them; an
-    empty line between two texts.
+    A line for each entity: its words, label, score, start and end in characters, id and name of its concept,
+    with tabs between them; an empty line between two texts.
 
     RAISES: what `finding.find` raises.
     """
@@ -44,7 +45,7 @@ def find_command(
     stream = _texts(texts)
     is_first = True
     while batch := list(islice(stream, BATCH_TEXTS)):
-        found = find(batch, model, threshold=threshold, precision=precision, label_map=names)
+        found = find(batch, model, threshold=threshold, precision=precision, label_map=names, kb=kb)
         for text, entities in zip(batch, found, strict=True):
             if json_lines:
                 typer.echo(_json_line(text, entities))
@@ -65,7 +66,12 @@ def _json_line(text: str, entities: "list[FoundEntity]") -> str:
     rows = []
     for e in entities:
         row = {"start": e.start, "end": e.end, "label": e.label, "score": e.score, "text": e.text}
-        rows.append(row if e.concept is None else {**row, "concept": e.concept})
+        concept = {
+            "concept": e.concept,
+            "concept_name": e.concept_name,
+            "concept_score": e.concept_score,
+        }
+        rows.append(row if e.concept is None else row | concept)
     return json.dumps({"text": text, "entities": rows}, ensure_ascii=False)
 
 
@@ -73,5 +79,6 @@ def _rows(entities: "list[FoundEntity]") -> str:
     rows = []
     for e in entities:
         score = "" if e.score is None else f"{e.score:.3f}"
-        rows.append(f"{' '.join(e.text.split())}\t{e.label}\t{score}\t{e.start}\t{e.end}\n")
+        concept = f"{e.concept or ''}\t{e.concept_name or ''}"
+        rows.append(f"{' '.join(e.text.split())}\t{e.label}\t{score}\t{e.start}\t{e.end}\t{concept}\n")
     return "".join(rows)

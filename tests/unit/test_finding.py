@@ -12,6 +12,7 @@ from tiny_pipelines import GOLD, TEXTS, get_craft_ner, make_nlp
 import craftner_spacy
 from craftner_spacy import FoundEntity, find
 from craftner_spacy.finding import _named_pipeline
+from craftner_spacy.linking.candidates import PRECISION
 
 
 def pairs(found: list[list[FoundEntity]]) -> list[list[tuple[str, str]]]:
@@ -25,9 +26,9 @@ def test_each_text_has_its_entities_with_score_and_characters(trained_pipeline: 
         for entity in entities:
             assert text[entity.start : entity.end] == entity.text
             assert 0.5 < (entity.score or 0) <= 1
-            assert entity.concept is None
     assert asdict(found[0][1]) == {
-        "text": "mouse", "label": "Taxon", "score": found[0][1].score, "start": 14, "end": 19, "concept": None
+        "text": "mouse", "label": "Taxon", "score": found[0][1].score, "start": 14, "end": 19,
+        "concept": None, "concept_name": None, "concept_score": None,
     }  # fmt: skip
     assert find([], str(trained_pipeline)) == []
     assert find(iter(TEXTS[:1]), str(trained_pipeline)) == found[:1]
@@ -48,6 +49,30 @@ def test_settings_change_what_is_found(trained_pipeline: Path) -> None:
         find(TEXTS, model, label_map={"Gen": "Part"})
 
 
+def concepts(found: list[list[FoundEntity]]) -> list[tuple[str | None, str | None]]:
+    return [(e.concept, e.concept_name) for entities in found for e in entities]
+
+
+def test_what_gives_ids(trained_pipeline: Path, trained_model: Path, tiny_kb: Path) -> None:
+    pipeline, model = str(trained_pipeline), str(trained_model)
+    assert concepts(find(TEXTS[:1], pipeline)) == [(None, None), (None, None)]
+    assert concepts(find(TEXTS[:1], pipeline, kb="bundled"))[1] == ("NCBITaxon:10088", "Mus")
+    # A model that is no pipeline has the bundled knowledge base.
+    assert concepts(find(TEXTS[:1], model))[1] == ("NCBITaxon:10088", "Mus")
+    assert concepts(find(TEXTS[:1], model, kb="none")) == [(None, None), (None, None)]
+    [[kinase, mouse]] = find(TEXTS[:1], pipeline, kb=str(tiny_kb))
+    # It has "mice" and "mouse", which are one name.
+    assert (kinase.concept_name, mouse.concept_name) == ("kinase", "mice")
+    assert (kinase.concept_score, mouse.concept_score) == (PRECISION["exact"], PRECISION["exact"] / 2)
+    with pytest.raises(FileNotFoundError, match="kb = 'nowhere': there is no such file"):
+        find(TEXTS, model, kb="nowhere")
+
+
+def test_labels_with_other_names_have_ids(trained_model: Path) -> None:
+    [[_, mouse]] = find(TEXTS[:1], str(trained_model), label_map={"Taxon": "ORGANISM"})
+    assert (mouse.label, mouse.concept) == ("ORGANISM", "NCBITaxon:10088")
+
+
 def test_a_named_pipeline_is_loaded_once(trained_pipeline: Path) -> None:
     model = str(trained_pipeline)
     _named_pipeline.cache_clear()
@@ -64,6 +89,8 @@ def test_a_loaded_pipeline_is_used_as_it_is(trained_pipeline: Path) -> None:
     assert get_craft_ner(nlp).alignment_mode == "strict"
     with pytest.raises(ValueError, match="of a loaded pipeline are set on its component"):
         find(TEXTS, nlp, label_map={"Taxon": "Species"})
+    with pytest.raises(ValueError, match="kb of a loaded pipeline are set on its component"):
+        find(TEXTS, nlp, kb="bundled")
 
 
 def test_one_text_in_place_of_several_is_refused() -> None:

@@ -26,6 +26,19 @@ def test_entities_are_lines_with_tabs(trained_pipeline: Path) -> None:
     ]
     assert all(0.5 < float(row[2]) <= 1 for row in rows)
     assert second.startswith("mouse\tTaxon\t")
+    assert all(row[5:] == ["", ""] for row in rows)
+
+
+def test_ids_and_names_of_concepts(trained_pipeline: Path, tiny_kb: Path) -> None:
+    row, _ = run(trained_pipeline, TEXTS[0], "--kb", str(tiny_kb)).stdout.splitlines()
+    [text, _, _, start, end, concept, name] = row.split("\t")
+    assert (text, start, end, name) == ("kinase", "4", "10", "kinase")
+    [line] = run(trained_pipeline, TEXTS[0], "--kb", str(tiny_kb), "--json-lines").stdout.splitlines()
+    entity = json.loads(line)["entities"][0]
+    assert (entity["concept"], entity["concept_name"]) == (concept, "kinase")
+    assert 0.9 < entity["concept_score"] < 1
+    [line] = run(trained_pipeline, TEXTS[0], "--json-lines").stdout.splitlines()
+    assert "concept" not in json.loads(line)["entities"][0]
 
 
 def test_lines_of_standard_input_become_lines_of_json(trained_pipeline: Path) -> None:
