@@ -417,8 +417,14 @@ def project_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_assets_have_checksums_and_a_public_source_of_a_fixed_version(project_folder: Path) -> None:
+def fixed_assets(project_folder: Path) -> list[dict[str, str]]:
+    """What `project assets` downloads without --extra."""
     assets = load_project_config(project_folder)["assets"]
+    return [asset for asset in assets if not asset.get("extra", False)]
+
+
+def test_assets_have_checksums_and_a_public_source_of_a_fixed_version(project_folder: Path) -> None:
+    assets = fixed_assets(project_folder)
     assert len(assets) > 67
     for asset in assets:
         assert re.fullmatch(r"[0-9a-f]{32}", asset["checksum"]), asset["dest"]
@@ -431,7 +437,7 @@ def test_assets_that_are_there_with_their_checksums_are_not_downloaded(
     project_folder: Path, no_network: list[object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = (project_folder / "project.yml").read_text(encoding="utf8")
-    assets = load_project_config(project_folder)["assets"]
+    assets = fixed_assets(project_folder)
     for number, asset in enumerate(assets):
         path = project_folder / asset["dest"]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -441,3 +447,17 @@ def test_assets_that_are_there_with_their_checksums_are_not_downloaded(
     project_assets(project_folder)
     assert capsys.readouterr().out.count("Skipping download with matching checksum") == len(assets)
     assert not no_network
+
+
+def test_all_six_ontologies_are_assets_the_large_ones_if_asked_for(project_folder: Path) -> None:
+    project = load_project_config(project_folder)
+    assets = {asset["dest"]: asset for asset in project["assets"] if "/ontologies/" in asset["dest"]}
+    extra = {dest for dest, asset in assets.items() if asset.get("extra")}
+    assert {Path(dest).name for dest in assets.keys() - extra} == {"CL.obo.zip", "SO.obo.zip"}
+    [command] = [command for command in project["commands"] if command["name"] == "kb"]
+    assert extra == set(command["deps"])
+    for dest in extra:
+        assert assets[dest]["url"] == f"http://purl.obolibrary.org/obo/{Path(dest).name}"
+        assert f"={dest} " in f"{command['script'][0]} "
+    page = (ROOT / "docs" / "linking.md").read_text(encoding="utf8")
+    assert all(f"`{assets[dest]['url']}`" in page for dest in extra)
