@@ -103,7 +103,8 @@ def current_spans(group: SpanGroup) -> list[Span]:
     for i in range(len(group)):
         span = _span(group, i)
         if span is None and offsets and labels:
-            span = _place(group.doc, *offsets[i], labels[i], _best(candidates[i]))
+            start, end = offsets[i]
+            span = _place(group.doc, start, end, labels[i], _best(candidates[i]))
         elif span is not None and _is_moved(span):
             span = _place(group.doc, span.start_char, span.end_char, span.label, span.kb_id)
         if span is None:

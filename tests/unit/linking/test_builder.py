@@ -62,6 +62,14 @@ def test_counts(tmp_path: Path) -> None:
     assert kb.names("Cell", "X:5") == [("glia", "mention", 3), ("glial cell", "name", 0)]
 
 
+def test_names_of_10_kb_are_left_out_and_counted(tmp_path: Path) -> None:
+    long = "neuron " * 1500
+    concepts = [("Cell", Concept("X:1", "neuron", ((long, "exact"),))), ("Cell", Concept("X:2", long))]
+    counts = build(tmp_path / "kb", concepts, [("Cell", Mention(long, "X:1"))])
+    assert (counts["names"], counts["long names"], counts["mentions"]) == (1, 3, 0)
+    assert KnowledgeBase(tmp_path / "kb").names("Cell", "X:1") == [("neuron", "name", 0)]
+
+
 def test_a_concept_without_a_name_is_called_as_it_is_most_often(tmp_path: Path) -> None:
     mentions = [Mention("Big", "X:1", 2), Mention("big one", "X:1", 3), Mention("bigger", "X:1", 3)]
     build(tmp_path / "kb", [], [("Size", mention) for mention in mentions])

@@ -75,8 +75,11 @@ def test_build_on_another_one(obo: Path, kb_path: Path, tmp_path: Path) -> None:
 
 def test_what_was_left_out_is_said(obo: Path, tmp_path: Path) -> None:
     obo.write_text(OBO + "\n[Term]\nid: X:1\nname: again\n")
-    result = run("build", tmp_path / "kb", "--ontology", f"Cell={obo}")
-    assert "left out or made one: 1 duplicate ids" in result.output
+    (tmp_path / "y.tsv").write_text(f"id\tname\nY:1\tglial cell\nY:1\t{'glia ' * 2000}\n")
+    result = run(
+        "build", tmp_path / "kb", "--ontology", f"Cell={obo}", "--ontology", f"Cell={tmp_path / 'y.tsv'}"
+    )
+    assert "left out or made one: 1 duplicate ids, 1 long names" in result.output
 
 
 def test_overwrite(obo: Path, tmp_path: Path) -> None:

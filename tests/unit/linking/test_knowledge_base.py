@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.knowledge_base import KnowledgeBase, NameMatch
-from craftner_spacy.linking.schema import APPLICATION_ID, SCHEMA_VERSION
+from craftner_spacy.linking.schema import APPLICATION_ID, SCHEMA_VERSION, Concept
 
 
 def test_find_by_each_kind_of_key(kb: KnowledgeBase) -> None:
@@ -209,6 +210,17 @@ def test_a_view_is_no_table(kb_path: Path, tmp_path: Path) -> None:
         KnowledgeBase(path).meta()
 
 
+def test_a_file_runs_nothing(kb_path: Path, tmp_path: Path) -> None:
+    view = "CREATE VIEW evil AS SELECT load_extension('evil')"
+    trigger = "CREATE TRIGGER evil_too AFTER INSERT ON meta BEGIN SELECT load_extension('evil'); END"
+    kb = KnowledgeBase(_with_pragma(kb_path, tmp_path, view, trigger, "VACUUM"))
+    assert kb.meta() == KnowledgeBase(kb_path).meta()
+    with pytest.raises(sqlite3.OperationalError, match=r"unsafe use of|not authorized"):
+        kb._connection().execute("SELECT * FROM evil")
+    with pytest.raises(sqlite3.OperationalError, match="not authorized"):
+        kb._connection().execute("SELECT load_extension('evil')")
+
+
 def test_a_damaged_page(kb_path: Path, tmp_path: Path) -> None:
     content = bytearray(kb_path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
@@ -232,3 +244,19 @@ def test_a_damaged_schema(kb_path: Path, tmp_path: Path) -> None:
 
 def test_the_header_names_the_kind_of_file(kb_path: Path) -> None:
     assert kb_path.read_bytes()[68:72] == APPLICATION_ID.to_bytes(4, "big") == b"CRKB"
+
+
+def test_a_look_up_takes_as_many_steps_in_a_large_knowledge_base(tmp_path: Path) -> None:
+    steps = []
+    for n in (100, 10_000):
+        path = tmp_path / f"{n}.sqlite"
+        build(path, (("A", Concept(f"X:{i}", f"thing number {i}")) for i in range(n)))
+        kb = KnowledgeBase(path)
+        kb.labels()
+        counted: list[int] = []
+        # SQLite calls it at each step of a query.
+        kb._connection().set_progress_handler(lambda counted=counted: counted.append(1), 1)  # type: ignore[misc]
+        assert [match.id for match in kb.find("A", "thingnumber7", "exact")] == ["X:7"]
+        assert kb.find("A", "nothing", "exact") == []
+        steps.append(len(counted))
+    assert 0 < steps[1] <= steps[0] * 2

@@ -50,10 +50,10 @@ def test_table(tmp_path: Path) -> None:
 )
 def test_what_is_refused(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"mentions = .*{message}"):
+    with pytest.raises(ValueError, match=f"mentions = '.*{name}'.*{message}"):
         list(read_mentions(tmp_path / name))
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no such file"):
+    with pytest.raises(FileNotFoundError, match=r"mentions = '.*a.tsv': there is no such file"):
         list(read_mentions(tmp_path / "a.tsv"))

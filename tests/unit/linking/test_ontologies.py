@@ -179,6 +179,50 @@ def test_owl_fetches_no_imports(tmp_path: Path, no_network: list[object]) -> Non
     assert no_network == []
 
 
+def owl_with(*classes: str) -> str:
+    """The ontology with more classes."""
+    return OWL.format(imports="").replace("</rdf:RDF>", "\n".join([*classes, "</rdf:RDF>"]))
+
+
+def owl_class(number: int, *content: str) -> str:
+    about = f'rdf:about="http://purl.obolibrary.org/obo/X_{number}"'
+    return f"<owl:Class {about}><rdfs:label>thing {number}</rdfs:label>{''.join(content)}</owl:Class>"
+
+
+def test_owl_with_cycles(tmp_path: Path) -> None:
+    pytest.importorskip("pronto")
+    parent = '<rdfs:subClassOf rdf:resource="http://purl.obolibrary.org/obo/X_{}"/>'
+    old = "<owl:deprecated>true</owl:deprecated>"
+    new = '<obo:IAO_0100001 rdf:resource="http://purl.obolibrary.org/obo/X_{}"/>'
+    text = owl_with(
+        owl_class(11, parent.format(12)),
+        owl_class(12, parent.format(11)),
+        owl_class(13, old, new.format(14)),
+        owl_class(14, old, new.format(13)),
+    )
+    concepts = list(read_ontology(write(tmp_path / "x.owl", text)))
+    assert [c.name for c in concepts if c.name] == ["first thing", "thing 11", "thing 12"]
+    assert [c.other_ids for c in concepts if not c.name] == [(("X:2", "replaced"),)]
+
+
+def test_duplicate_ids_are_one_concept_and_counted(tmp_path: Path) -> None:
+    pytest.importorskip("pronto")
+    obo = write(tmp_path / "x.obo", OBO + "\n[Term]\nid: X:1\nname: thing 1\n")
+    owl = write(tmp_path / "x.owl", owl_with(owl_class(1)))
+    for path, n_duplicates in ((obo, 1), (owl, 0)):
+        kb = tmp_path / f"{path.suffix}.sqlite"
+        counts = build(kb, (("A", concept) for concept in read_ontology(path)))
+        # pronto has made them one.
+        assert counts["duplicate ids"] == n_duplicates
+        assert len(KnowledgeBase(kb).concepts("X:1")) == 1
+
+
+def test_obo_fetches_no_imports(tmp_path: Path, no_network: list[object]) -> None:
+    text = OBO.replace("ontology: x", "ontology: x\nimport: http://example.org/other.obo")
+    assert next(iter(read_ontology(write(tmp_path / "x.obo", text)))).id == "X:1"
+    assert no_network == []
+
+
 @pytest.mark.parametrize(
     "declarations",
     [
