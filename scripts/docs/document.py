@@ -23,6 +23,7 @@ import compare
 import engines
 import evaluate
 import linking_page
+import linking_speed
 import measured
 import mutation
 import outside
@@ -166,6 +167,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "alignment": alignment.as_markdown,
     "engines": engines.as_markdown,
     "linking": linking_page.as_markdown,
+    "linking_speed": linking_speed.as_markdown,
     "mutation": mutation.as_markdown,
     "outside": outside.as_markdown,
     "precision": precision.as_markdown,

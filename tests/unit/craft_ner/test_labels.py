@@ -67,6 +67,20 @@ def test_gold_has_the_labels_of_the_model_or_their_names(trained_model: Path, go
     assert scores["ents_loss"] == plain.evaluate([example(plain, *reference)])["ents_loss"]
 
 
+def test_the_span_group_tells_the_models_labels_to_craft_linker(trained_model: Path, tiny_kb: Path) -> None:
+    plain = make_nlp(trained_model)
+    assert "model_labels" not in plain(TEXTS[0]).spans["craft_ner"].attrs
+    nlp = make_nlp(trained_model, label_map={"Protein": "THING", "Taxon": "THING"})
+    nlp.add_pipe("craft_linker", config={"kb": str(tiny_kb)})
+    plain.add_pipe("craft_linker", config={"kb": str(tiny_kb)})
+    doc = nlp(TEXTS[0])
+    assert doc.spans["craft_ner"].attrs["labels"] == ["THING", "THING"]
+    assert doc.spans["craft_ner"].attrs["model_labels"] == ["Protein", "Taxon"]
+    assert [ent.label_ for ent in doc.ents] == ["THING", "THING"]
+    assert [ent.kb_id_ for ent in doc.ents] == [ent.kb_id_ for ent in plain(TEXTS[0]).ents]
+    assert all(ent.kb_id_ for ent in doc.ents)
+
+
 def test_labels_with_one_name_are_one_label_in_scores_and_unknown_to_the_loss(trained_model: Path) -> None:
     nlp = make_nlp(trained_model, label_map={"Protein": "Thing", "Taxon": "Thing"})
     gold = example(nlp, (4, 10, "Thing"), (14, 19, "Thing"))
