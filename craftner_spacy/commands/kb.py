@@ -11,7 +11,7 @@ from ..linking.builder import build
 from ..linking.knowledge_base import BUNDLED, KnowledgeBase
 from ..linking.links import concept_url
 from ..linking.ontologies import read_ontology
-from ..linking.schema import Concept, Mention
+from ..linking.schema import Concept, SeenMention
 from .options import existing, help_of
 from .tables import print_table
 
@@ -69,7 +69,7 @@ def build_command(
                 kept = tuple(pair for pair in concept.other_ids if xrefs or pair[1] != "xref")
                 yield label, concept._replace(other_ids=kept)
 
-    def all_mentions() -> Iterator[tuple[str, Mention]]:
+    def all_mentions() -> Iterator[tuple[str, SeenMention]]:
         if own is not None:
             yield from own.all_mentions()
         if not mentions:

@@ -37,7 +37,7 @@ def find_abbreviations(text: str) -> dict[str, str]:
     >>> find_abbreviations("the mice (see Figure 2) and cells (data not shown)")
     {}
     """
-    found: dict[str, str] = {}
+    long_forms: dict[str, str] = {}
     for match in _PARENTHESES.finditer(text):
         inside = _PART_END.split(match[1] or match[2], maxsplit=1)[0].strip()
         before = _sentence_part(text, match.start())
@@ -47,8 +47,8 @@ def find_abbreviations(text: str) -> dict[str, str]:
             short = before.split()[-1] if before.split() else ""
             long = _whole_long_form(short, inside)
         if long is not None:
-            found.setdefault(short, long)
-    return found
+            long_forms.setdefault(short, long)
+    return long_forms
 
 
 def is_short_form(text: str) -> bool:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from .names import MAX_NAME, exact_key, name_keys
-from .schema import APPLICATION_ID, SCHEMA_VERSION, SCOPES, TABLES, Concept, Mention, key_hash
+from .schema import APPLICATION_ID, SCHEMA_VERSION, SCOPES, TABLES, Concept, SeenMention, key_hash
 from .staging import STAGING_TABLES, stage_concept, stage_mention
 
 _MENTION = SCOPES.index("mention")
@@ -25,7 +25,7 @@ _MENTION = SCOPES.index("mention")
 def build(
     path: str | Path,
     concepts: Iterable[tuple[str, Concept]],
-    mentions: Iterable[tuple[str, Mention]] = (),
+    mentions: Iterable[tuple[str, SeenMention]] = (),
     *,
     meta: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -62,7 +62,7 @@ def _write(
     connection: sqlite3.Connection,
     staging: Path,
     concepts: Iterable[tuple[str, Concept]],
-    mentions: Iterable[tuple[str, Mention]],
+    mentions: Iterable[tuple[str, SeenMention]],
     meta: Mapping[str, Any],
 ) -> dict[str, int]:
     connection.execute("PRAGMA page_size = 4096")

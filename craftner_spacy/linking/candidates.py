@@ -120,37 +120,37 @@ def weigh(matches: Iterable[NameMatch]) -> tuple[Weighed, ...]:
 
     >>> def match(id, scope, frequency):
     ...     return NameMatch(id, "", None, "", scope, frequency, "exact")
-    >>> found = weigh([match("X:2", "name", 0), match("X:1", "exact", 1), match("X:1", "mention", 2)])
-    >>> [(w.id, w.frequency) for w in found]
+    >>> concepts = weigh([match("X:2", "name", 0), match("X:1", "exact", 1), match("X:1", "mention", 2)])
+    >>> [(w.id, w.frequency) for w in concepts]
     [('X:1', 3), ('X:2', 0)]
     """
-    found: dict[str, Weighed] = {}
+    concepts: dict[str, Weighed] = {}
     for match in matches:
         scope = SCOPES.index(match.scope)
-        before = found.get(match.id)
+        before = concepts.get(match.id)
         if before is None:
-            found[match.id] = Weighed(match.id, match.name, match.taxon, match.frequency, scope)
+            concepts[match.id] = Weighed(match.id, match.name, match.taxon, match.frequency, scope)
         else:
             best = min(scope, before.scope)
-            found[match.id] = before._replace(frequency=before.frequency + match.frequency, scope=best)
-    return tuple(sorted(found.values(), key=lambda w: (-w.frequency, w.scope, w.id)))
+            concepts[match.id] = before._replace(frequency=before.frequency + match.frequency, scope=best)
+    return tuple(sorted(concepts.values(), key=lambda w: (-w.frequency, w.scope, w.id)))
 
 
-def score(found: Sequence[Weighed], match: str) -> list[Candidate]:
+def score(concepts: Sequence[Weighed], match: str) -> list[Candidate]:
     """Candidates with scores: the rule's `PRECISION`, shared among the concepts by their weights.
 
-    found: the concepts in their order.
+    concepts: the concepts in their order.
     match (str): the rule that found them.
 
     >>> two = [Weighed("X:1", "one", None, 3, 0), Weighed("X:2", "two", None, 0, 1)]
     >>> [(c.id, round(c.score, 3)) for c in score(two, "exact")]
     [('X:1', 0.855), ('X:2', 0.142)]
     """
-    weights = [w.frequency or NAME_WEIGHT for w in found]
+    weights = [w.frequency or NAME_WEIGHT for w in concepts]
     total = sum(weights)
-    best = found[0] if found else None
-    n_best = sum((w.frequency, w.scope) == (best.frequency, best.scope) for w in found) if best else 0
+    best = concepts[0] if concepts else None
+    n_best = sum((w.frequency, w.scope) == (best.frequency, best.scope) for w in concepts) if best else 0
     return [
         Candidate(w.id, w.name, PRECISION[match] * (weight / total), match, w.taxon, number < n_best > 1)
-        for number, (w, weight) in enumerate(zip(found, weights, strict=True))
+        for number, (w, weight) in enumerate(zip(concepts, weights, strict=True))
     ]

@@ -209,7 +209,7 @@ class CraftLinker(WithSettings, Pipe):
             `max_candidates`.
         """
         finder = self.source.open(self.kb)
-        found = []
+        links = []
         for doc in docs:
             text = doc.text
             where = (doc, text, self.spans_key, finder.labels)
@@ -222,14 +222,14 @@ class CraftLinker(WithSettings, Pipe):
             ]
             best = [candidates[: self.max_candidates] for candidates in kept]
             places = dict(zip(placed, best, strict=False))
-            found.append(DocLinks(places, best[len(placed) :]))
+            links.append(DocLinks(places, best[len(placed) :]))
             self._unknown.count(m.label for m in mentions if m.label not in finder.labels)
-        return found
+        return links
 
-    def set_annotations(self, docs: Iterable[Doc], found: Sequence[DocLinks]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], links: Sequence[DocLinks]) -> None:
         """Write the candidates that `predict` found on the documents."""
-        for doc, links in zip(docs, found, strict=True):
-            write_concepts(doc, links, self.spans_key, self.overwrite)
+        for doc, of_doc in zip(docs, links, strict=True):
+            write_concepts(doc, of_doc, self.spans_key, self.overwrite)
 
     def initialize(
         self,

@@ -44,13 +44,13 @@ def link_document(
     RAISES: ValueError if the knowledge base's file is damaged.
     """
     document = _Document(text, finder, [rule for rule in MATCHES if rule in rules])
-    found: dict[tuple[str, str], list[Candidate]] = {}
+    candidates_of: dict[tuple[str, str], list[Candidate]] = {}
     for mention in mentions:
-        if (mention.label, mention.text) not in found:
-            found[mention.label, mention.text] = document.by_names(mention.label, mention.text)
-    document.fill_by_others(found)
-    candidates = [found[mention.label, mention.text] for mention in mentions]
-    return break_ties(candidates, [mention.start for mention in mentions], prefer_taxa)
+        if (mention.label, mention.text) not in candidates_of:
+            candidates_of[mention.label, mention.text] = document.by_names(mention.label, mention.text)
+    document.fill_by_others(candidates_of)
+    linked = [candidates_of[mention.label, mention.text] for mention in mentions]
+    return break_ties(linked, [mention.start for mention in mentions], prefer_taxa)
 
 
 class _Document:
@@ -77,49 +77,52 @@ class _Document:
             return []
         for rule in self.rules:
             if rule in _BY_KEY:
-                found = self.finder.find(label, text, rule)
+                concepts = self.finder.find(label, text, rule)
             elif rule == "abbreviation":
-                found = self._by_any_key(label, expand(text, self.long_forms))
+                concepts = self._by_any_key(label, expand(text, self.long_forms))
             elif rule == "short form":
-                found = self._by_any_key(label, self.short_forms.get(exact_key(text)))
+                concepts = self._by_any_key(label, self.short_forms.get(exact_key(text)))
             else:
                 continue
-            if found:
-                return score(found, rule)
+            if concepts:
+                return score(concepts, rule)
         return []
 
     def _by_any_key(self, label: str, text: str | None) -> tuple[Weighed, ...]:
         """The concepts by the strictest key of a text that has some."""
         for kind in _BY_KEY if text is not None and len(text) <= MAX_NAME else ():
-            found = self.finder.find(label, text or "", kind) if kind in self.rules else ()
-            if found:
-                return found
+            concepts = self.finder.find(label, text or "", kind) if kind in self.rules else ()
+            if concepts:
+                return concepts
         return ()
 
-    def fill_by_others(self, found: dict[tuple[str, str], list[Candidate]]) -> None:
-        """Give mentions without candidates those of other mentions of the document."""
-        linked: dict[str, dict[str, Candidate]] = {}
-        for (label, text), candidates in found.items():
-            linked.setdefault(label, {}).update({text: candidates[0]} if candidates else {})
-        for (label, text), candidates in found.items():
-            if not candidates and len(text) <= MAX_NAME:
-                found[label, text] = self._by_others(text, linked[label])
+    def fill_by_others(self, candidates_of: dict[tuple[str, str], list[Candidate]]) -> None:
+        """Give mentions without candidates those of other mentions of the document.
 
-    def _by_others(self, text: str, linked: dict[str, Candidate]) -> list[Candidate]:
+        candidates_of: by label and text of a mention.
+        """
+        best_of: dict[str, dict[str, Candidate]] = {}
+        for (label, text), candidates in candidates_of.items():
+            best_of.setdefault(label, {}).update({text: candidates[0]} if candidates else {})
+        for (label, text), candidates in candidates_of.items():
+            if not candidates and len(text) <= MAX_NAME:
+                candidates_of[label, text] = self._by_others(text, best_of[label])
+
+    def _by_others(self, text: str, best_of: dict[str, Candidate]) -> list[Candidate]:
         for rule, find in (("initial", _whole_names), ("longer form", _longer_forms)):
-            if rule in self.rules and len(linked) <= MAX_LONGER:
-                others = find(text, linked)
+            if rule in self.rules and len(best_of) <= MAX_LONGER:
+                others = find(text, best_of)
                 if len({other.id for other in others}) == 1:
                     best = others[0]
                     return score([Weighed(best.id, best.name, best.taxon, 0, 0)], rule)
         return []
 
 
-def _whole_names(text: str, linked: dict[str, Candidate]) -> list[Candidate]:
+def _whole_names(text: str, best_of: dict[str, Candidate]) -> list[Candidate]:
     match = _INITIAL.fullmatch(text)
     if match is None:
         return []
-    return [best for other, best in linked.items() if is_initial_of(match[1], match[2], other)]
+    return [best for other, best in best_of.items() if is_initial_of(match[1], match[2], other)]
 
 
 def is_initial_of(initial: str, rest: str, name: str) -> bool:
@@ -133,9 +136,9 @@ def is_initial_of(initial: str, rest: str, name: str) -> bool:
     return is_longer and first.startswith(initial) and others.casefold() == rest.casefold()
 
 
-def _longer_forms(text: str, linked: dict[str, Candidate]) -> list[Candidate]:
+def _longer_forms(text: str, best_of: dict[str, Candidate]) -> list[Candidate]:
     words = _loose_words(text)
-    return [best for other, best in linked.items() if words and words < _loose_words(other)]
+    return [best for other, best in best_of.items() if words and words < _loose_words(other)]
 
 
 @lru_cache(maxsize=4096)

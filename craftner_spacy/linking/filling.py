@@ -9,7 +9,7 @@ from .builder import build
 from .knowledge_base import KnowledgeBase
 from .mentions import doc_mentions
 from .ontologies import read_ontology
-from .schema import Concept, Mention
+from .schema import Concept, SeenMention
 
 
 def fill(
@@ -32,7 +32,7 @@ def fill(
                 for concept in read_ontology(file):
                     yield label, concept
 
-    def mentions() -> Iterator[tuple[str, Mention]]:
+    def mentions() -> Iterator[tuple[str, SeenMention]]:
         if own is not None:
             yield from own.all_mentions()
         yield from doc_mentions(docs)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .names import name_keys
-from .schema import APPLICATION_ID, KINDS, SCHEMA_VERSION, SCOPES, Concept, Mention, key_hash
+from .schema import APPLICATION_ID, KINDS, SCHEMA_VERSION, SCOPES, Concept, SeenMention, key_hash
 
 BUNDLED = Path(__file__).parent / "bundled.sqlite"
 """The knowledge base that comes with the package."""
@@ -121,13 +121,13 @@ class KnowledgeBase:
             synonyms = tuple((text, SCOPES[scope]) for text, scope in names if text is not None)
             yield label, Concept(id_, name if own else "", synonyms, tuple(others), taxon)
 
-    def all_mentions(self) -> Iterator[tuple[str, Mention]]:
+    def all_mentions(self) -> Iterator[tuple[str, SeenMention]]:
         """Each name that was seen in annotated documents, with its label; in batches from disk.
 
         RAISES: ValueError if the knowledge base is damaged.
         """
         for label, id_, name, text, count in self._stream(_ALL_MENTIONS):
-            yield label, Mention(name if text is None else text, id_, count)
+            yield label, SeenMention(name if text is None else text, id_, count)
 
     def labels(self) -> list[LabelInfo]:
         """The labels that have a table, in alphabetical order.
@@ -145,11 +145,11 @@ class KnowledgeBase:
 
     def lookup(self, text: str, label: str) -> list[NameMatch]:
         """All names that share a key with a text, the strictest key first; each name once."""
-        found: dict[tuple[str, str], NameMatch] = {}
+        matches: dict[tuple[str, str], NameMatch] = {}
         for key, kind in zip(name_keys(text), KINDS, strict=True):
             for match in self.find(label, key, kind):
-                found.setdefault((match.id, match.text), match)
-        return list(found.values())
+                matches.setdefault((match.id, match.text), match)
+        return list(matches.values())
 
     def close(self) -> None:
         """Close the connection of this process and thread, if it is open."""

@@ -75,7 +75,7 @@ class Concept(NamedTuple):
     taxon: str | None = None
 
 
-class Mention(NamedTuple):
+class SeenMention(NamedTuple):
     """A text that stands for a concept in annotated documents.
 
     text (str): the words of the mention.

@@ -4,7 +4,7 @@ import re
 import sqlite3
 from collections import Counter
 
-from .schema import RELATIONS, SCOPES, Concept, Mention
+from .schema import RELATIONS, SCOPES, Concept, SeenMention
 
 MAX_ID = 200
 """Characters of an id, at most."""
@@ -49,11 +49,11 @@ def stage_concept(connection: sqlite3.Connection, label: str, concept: Concept, 
         counts["duplicate ids"] += bool(had_name and concept.name)
     else:
         # Other ids alone: for a concept that has come before, or for none.
-        found = connection.execute(_STAGED, (label, concept.id)).fetchone()
-        if found is None:
+        row = connection.execute(_STAGED, (label, concept.id)).fetchone()
+        if row is None:
             counts["ids replaced by unknown ones"] += len(concept.other_ids)
             return
-        number = found[0]
+        number = row[0]
     names = [(concept.name, "name"), *concept.synonyms]
     rows = [(number, text, _index(SCOPES, "scope", scope), 0) for text, scope in names if text]
     connection.executemany("INSERT INTO staging.name VALUES (?, ?, ?, ?)", rows)
@@ -65,7 +65,9 @@ def stage_concept(connection: sqlite3.Connection, label: str, concept: Concept, 
     connection.executemany("INSERT OR IGNORE INTO staging.other_id VALUES (?, ?, ?, ?)", others)
 
 
-def stage_mention(connection: sqlite3.Connection, label: str, mention: Mention, counts: Counter[str]) -> None:
+def stage_mention(
+    connection: sqlite3.Connection, label: str, mention: SeenMention, counts: Counter[str]
+) -> None:
     """Gather a mention, after all concepts: its id may be another one of theirs.
 
     counts (Counter): what was left out is added to it.
@@ -78,9 +80,9 @@ def stage_mention(connection: sqlite3.Connection, label: str, mention: Mention, 
     if not _is_fit(label, mention.id, counts):
         return
     where = (label, mention.id)
-    found = connection.execute(_STAGED, where).fetchone()
-    found = found or connection.execute(_STAGED_OTHER, where).fetchone()
-    number = found[0] if found else _stage_id(connection, label, mention.id, mention.name, None)[0]
+    row = connection.execute(_STAGED, where).fetchone()
+    row = row or connection.execute(_STAGED_OTHER, where).fetchone()
+    number = row[0] if row else _stage_id(connection, label, mention.id, mention.name, None)[0]
     rows = [(number, mention.text, _MENTION, mention.frequency)]
     if mention.name:
         rows.append((number, mention.name, _NAME, 0))
@@ -91,13 +93,13 @@ def _stage_id(
     connection: sqlite3.Connection, label: str, id_: str, name: str, taxon: str | None
 ) -> tuple[int, bool]:
     """The concept's number, and whether it had a name. One that was there takes a name or taxon it lacks."""
-    found = connection.execute(_STAGED, (label, id_)).fetchone()
-    if found is None:
+    row = connection.execute(_STAGED, (label, id_)).fetchone()
+    if row is None:
         insert = "INSERT INTO staging.concept (label, id, name, taxon) VALUES (?, ?, ?, ?)"
         number = connection.execute(insert, (label, id_, name, taxon)).lastrowid
         assert number is not None
         return number, False
-    number, own_name = found
+    number, own_name = row
     if not own_name:
         connection.execute("UPDATE staging.concept SET name = ? WHERE number = ?", (name, number))
     if taxon is not None:

@@ -28,8 +28,7 @@ from craftner_spacy.linking.candidates import MATCHES, PRECISION, SOURCES, Candi
 from craftner_spacy.linking.document import Mention, link_document
 from craftner_spacy.linking.knowledge_base import BUNDLED, KnowledgeBase
 from craftner_spacy.linking.ontologies import read_ontology
-from craftner_spacy.linking.schema import Concept
-from craftner_spacy.linking.schema import Mention as SeenMention
+from craftner_spacy.linking.schema import Concept, SeenMention
 from craftner_spacy.training.corpus import read_articles, read_iob
 from craftner_spacy.training.knowtator import ConceptAnnotation, read_concept_annotations
 from craftner_spacy.training.projection import project

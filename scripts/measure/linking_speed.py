@@ -142,9 +142,9 @@ def as_markdown(report: dict[str, Any]) -> str:
     return page(
         "# What concept ids cost",
         f"`craft_linker` beside `craft_ner` ({report['precision']}) on {report['articles']} articles, "
-        f"{report['words']:,} words, in turns, {report['rounds']} times. Time is the median share of craft_ner's "
-        "time; each turn opens the knowledge base anew. Memory is what the process has more when it has linked "
-        "them. The first id is that of a new component: its knowledge base is opened and asked.",
+        f"{report['words']:,} words, in turns, {report['rounds']} times. Time is the median share of that of "
+        "craft_ner; each turn opens the knowledge base anew. Memory is what the process has more when it has "
+        "linked them. The first id is that of a new component: its knowledge base is opened and asked.",
         table(("knowledge base", "names", "time", "memory", "first id"), rows),
         measured.measured_on(report),
     )

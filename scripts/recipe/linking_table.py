@@ -17,7 +17,7 @@ from wasabi import msg
 from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.knowledge_base import BUNDLED
 from craftner_spacy.linking.ontologies import read_ontology
-from craftner_spacy.linking.schema import Concept, Mention
+from craftner_spacy.linking.schema import Concept, SeenMention
 from craftner_spacy.training.corpus import read_articles, read_iob
 from craftner_spacy.training.knowtator import read_concept_annotations
 from craftner_spacy.training.projection import project
@@ -69,13 +69,16 @@ def _concepts(ontologies_dir: Path, names_dir: Path | None) -> Iterator[tuple[st
             yield label, concept
 
 
-def training_mentions(iob_dir: Path, craft_dir: Path) -> Iterator[tuple[str, Mention]]:
+def training_mentions(iob_dir: Path, craft_dir: Path) -> Iterator[tuple[str, SeenMention]]:
     """Label and mention of each concept annotation of the training articles."""
     texts = read_articles(craft_dir / "articles")
     for article in project(read_iob(iob_dir / "train.tsv"), texts):
         annotations = read_concept_annotations(craft_dir / "concept-annotation", article.pmid, article.text)
         for annotation in annotations:
-            yield annotation.label, Mention(annotation.text(article.text), annotation.id, 1, annotation.name)
+            yield (
+                annotation.label,
+                SeenMention(annotation.text(article.text), annotation.id, 1, annotation.name),
+            )
 
 
 if __name__ == "__main__":

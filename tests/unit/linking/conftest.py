@@ -9,7 +9,7 @@ from spacy.language import Language
 from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.candidates import NameFinder
 from craftner_spacy.linking.knowledge_base import KnowledgeBase
-from craftner_spacy.linking.schema import Concept, Mention
+from craftner_spacy.linking.schema import Concept, SeenMention
 
 CONCEPTS = (
     ("Cell", Concept("X:1", "neuron", (("nerve cell", "exact"), ("brain cell", "broad")))),
@@ -21,10 +21,10 @@ CONCEPTS = (
     ("Protein", Concept("P:2", "Pax6", (), (), "T:2")),
 )
 MENTIONS = (
-    ("Cell", Mention("neurones", "X:1", 4)),
-    ("Cell", Mention("fibres", "X:3", 3)),
-    ("Cell", Mention("fibres", "X:1", 1)),
-    ("Cell", Mention("NCs", "X:1", 1)),
+    ("Cell", SeenMention("neurones", "X:1", 4)),
+    ("Cell", SeenMention("fibres", "X:3", 3)),
+    ("Cell", SeenMention("fibres", "X:1", 1)),
+    ("Cell", SeenMention("NCs", "X:1", 1)),
 )
 PATTERNS = (
     ("Cell", "neurons"),

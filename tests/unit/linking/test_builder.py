@@ -9,14 +9,14 @@ import pytest
 from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.knowledge_base import KnowledgeBase
 from craftner_spacy.linking.names import MAX_NAME
-from craftner_spacy.linking.schema import Concept, Mention
+from craftner_spacy.linking.schema import Concept, SeenMention
 
 CONCEPTS = [
     ("Cell", Concept("X:1", "neuron", (("nerve cell", "exact"),), (("X:0", "alternative"),))),
     ("Taxon", Concept("T:1", "house mouse")),
     ("Protein", Concept("P:1", "Pax6", (), (), "T:1")),
 ]
-MENTIONS = [("Cell", Mention("neurones", "X:1", 4)), ("Cell", Mention("glia", "X:2"))]
+MENTIONS = [("Cell", SeenMention("neurones", "X:1", 4)), ("Cell", SeenMention("glia", "X:2"))]
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_counts(tmp_path: Path) -> None:
             ("Cell", Concept("X:1", other_ids=(("X:0", "replaced"),), name="")),
             ("Cell", Concept("X:9", other_ids=(("X:8", "replaced"),), name="")),
         ],
-        [("Cell", Mention("neurons", "X:0", 2)), ("Cell", Mention("glia", "X:5", 3, "glial cell"))],
+        [("Cell", SeenMention("neurons", "X:0", 2)), ("Cell", SeenMention("glia", "X:5", 3, "glial cell"))],
     )
     assert counts == {
         "concepts": 3,
@@ -65,13 +65,17 @@ def test_counts(tmp_path: Path) -> None:
 def test_names_of_10_kb_are_left_out_and_counted(tmp_path: Path) -> None:
     long = "neuron " * 1500
     concepts = [("Cell", Concept("X:1", "neuron", ((long, "exact"),))), ("Cell", Concept("X:2", long))]
-    counts = build(tmp_path / "kb", concepts, [("Cell", Mention(long, "X:1"))])
+    counts = build(tmp_path / "kb", concepts, [("Cell", SeenMention(long, "X:1"))])
     assert (counts["names"], counts["long names"], counts["mentions"]) == (1, 3, 0)
     assert KnowledgeBase(tmp_path / "kb").names("Cell", "X:1") == [("neuron", "name", 0)]
 
 
 def test_a_concept_without_a_name_is_called_as_it_is_most_often(tmp_path: Path) -> None:
-    mentions = [Mention("Big", "X:1", 2), Mention("big one", "X:1", 3), Mention("bigger", "X:1", 3)]
+    mentions = [
+        SeenMention("Big", "X:1", 2),
+        SeenMention("big one", "X:1", 3),
+        SeenMention("bigger", "X:1", 3),
+    ]
     build(tmp_path / "kb", [], [("Size", mention) for mention in mentions])
     assert KnowledgeBase(tmp_path / "kb").concepts("X:1") == [("Size", "X:1", "big one", "own")]
 
@@ -125,12 +129,12 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     ("concepts", "mentions", "message"),
     [
         ([], [], "there is no name to write"),
-        ([("A", Concept("X:1", "-"))], [("A", Mention(" ", "X:1"))], None),
+        ([("A", Concept("X:1", "-"))], [("A", SeenMention(" ", "X:1"))], None),
         ([("", Concept("X:1", "a"))], [], "label = '': allowed are letters"),
         ([("A\n", Concept("X:1", "a"))], [], r"label = 'A\\n': allowed are"),
         ([("A", Concept("X:1", "a", (("b", "EXACT"),)))], [], "scope = 'EXACT': allowed are mention, name"),
         ([("A", Concept("X:1", "a", (), (("X:2", "same"),)))], [], "relation = 'same': allowed are altern"),
-        ([], [("A", Mention("a", "X:1", 0))], "frequency = 0 of 'a': allowed are whole numbers from 1"),
+        ([], [("A", SeenMention("a", "X:1", 0))], "frequency = 0 of 'a': allowed are whole numbers from 1"),
     ],
 )
 def test_what_is_not_allowed(concepts: list, mentions: list, message: str | None, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from craftner_spacy.linking.candidates import (
     weigh,
 )
 from craftner_spacy.linking.knowledge_base import MAX_ROWS, KnowledgeBase, NameMatch
-from craftner_spacy.linking.schema import SCOPES, Concept, Mention
+from craftner_spacy.linking.schema import SCOPES, Concept, SeenMention
 
 WEIGHED = st.builds(
     Weighed,
@@ -67,7 +67,7 @@ def test_sources(kb: KnowledgeBase, sources: list[str], text: str, kind: str, id
 
 
 def test_names_alone_do_not_count_mentions(tmp_path: Path) -> None:
-    build(tmp_path / "kb", [("A", Concept("X:1", "one"))], [("A", Mention("one", "X:1", 7))])
+    build(tmp_path / "kb", [("A", Concept("X:1", "one"))], [("A", SeenMention("one", "X:1", 7))])
     kb = KnowledgeBase(tmp_path / "kb")
     assert NameFinder(kb).find("A", "one", "exact")[0].frequency == 7
     assert NameFinder(kb, ["names"]).find("A", "one", "exact")[0].frequency == 0
@@ -119,7 +119,7 @@ def test_scores_are_shares_of_the_precision(found: list[Weighed], match: str) ->
 
 def test_a_thousand_candidates(tmp_path: Path) -> None:
     concepts = [("A", Concept(f"X:{i:05}", "same")) for i in range(MAX_ROWS + 500)]
-    build(tmp_path / "kb", concepts, [("A", Mention("same", "X:02400", 2))])
+    build(tmp_path / "kb", concepts, [("A", SeenMention("same", "X:02400", 2))])
     found = NameFinder(KnowledgeBase(tmp_path / "kb")).find("A", "same", "exact")
     assert len(found) == MAX_CANDIDATES
     assert found[0].id == "X:02400"

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 from craftner_spacy.linking.mentions import doc_mentions, read_mentions
-from craftner_spacy.linking.schema import Mention
+from craftner_spacy.linking.schema import SeenMention
 
 
 def annotated() -> Doc:
@@ -21,20 +21,20 @@ def annotated() -> Doc:
 
 
 def test_entities_with_an_id_alone() -> None:
-    assert list(doc_mentions([annotated()])) == [("Cell", Mention("nerve cells", "X:1"))]
+    assert list(doc_mentions([annotated()])) == [("Cell", SeenMention("nerve cells", "X:1"))]
 
 
 def test_docbin(tmp_path: Path) -> None:
     DocBin(docs=[annotated(), annotated()]).to_disk(tmp_path / "a.spacy")
-    assert list(read_mentions(tmp_path / "a.spacy")) == [("Cell", Mention("nerve cells", "X:1"))] * 2
+    assert list(read_mentions(tmp_path / "a.spacy")) == [("Cell", SeenMention("nerve cells", "X:1"))] * 2
 
 
 def test_table(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("label\ttext\tid\tcount\tname\nCell\tnerve cells\tX:1\t3\tneuron\nCell\tglia\tX:2\t\t\n")
     assert list(read_mentions(path)) == [
-        ("Cell", Mention("nerve cells", "X:1", 3, "neuron")),
-        ("Cell", Mention("glia", "X:2")),
+        ("Cell", SeenMention("nerve cells", "X:1", 3, "neuron")),
+        ("Cell", SeenMention("glia", "X:2")),
     ]
 
 
