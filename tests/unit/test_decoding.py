@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from craftner_spacy.decoding import _search_runs, best_tags, log_softmax, read_entities
+from craftner_spacy.decoding import _search_runs, best_tags, find_entities, log_softmax, read_entities
 from craftner_spacy.tags import TagScheme, write_tags
 from craftner_spacy.types import Entity, Floats, Ints
 
@@ -192,3 +192,21 @@ def test_label_without_inside_tag_has_entities_of_one_word() -> None:
     entities = read_entities(tags, np.log(np.full((3, 2), 0.5)), scheme)
     assert [entity[:3] for entity in entities] == [(1, 2, "Cell"), (2, 3, "Cell")]
     assert [entity.score for entity in entities] == pytest.approx([0.5, 0.5])
+
+
+def test_entities_of_a_document_end_with_their_run() -> None:
+    chars = np.array([[0, 5], [6, 9], [10, 14], [15, 20]])
+    # Cell, Gene, and two words that continue a Gene.
+    logits = np.eye(5)[[1, 3, 4, 4]] * 8
+    score = np.exp(log_softmax(logits)[0, 1])
+    found = find_entities(chars, np.array([0]), logits, SCHEME)
+    assert [(e.start, e.end, e.label) for e in found] == [(0, 5, "Cell"), (6, 20, "Gene")]
+    assert found[0].score == pytest.approx(score, abs=1e-3)
+    # A word that continues nothing begins an entity, or is none: another run begins with it.
+    found = find_entities(chars, np.array([0, 2]), logits, SCHEME)
+    words = read_entities(best_tags(log_softmax(logits[2:]), SCHEME), log_softmax(logits[2:]), SCHEME)
+    assert [(e.start, e.end, e.label) for e in found[:2]] == [(0, 5, "Cell"), (6, 9, "Gene")]
+    assert [(e.start, e.end) for e in found[2:]] == [
+        (chars[word.start + 2, 0], chars[word.end + 1, 1]) for word in words
+    ]
+    assert all(type(edge) is int for e in found for edge in e[:2])
