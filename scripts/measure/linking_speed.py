@@ -96,7 +96,7 @@ def measure(nlp: Language, texts: list[str], files: dict[str, Path], rounds: int
         seconds = median(timed(link, make_linker(nlp, file), first) for _ in range(9))
         bases[name] = {
             "names": sum(row.n_names for row in KnowledgeBase(file).labels()),
-            "share": round(median(turn[name] / turn["craft_ner"] for turn in turns), 5),
+            "share": round(median(turn[name] / turn["craft_ner"] for turn in turns), 4),
             "memory_mb": memory[name],
             "first_id_ms": round(1000 * seconds, 2),
         }

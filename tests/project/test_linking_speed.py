@@ -6,18 +6,21 @@ import linking_speed
 import pytest
 import spacy
 
-from craftner_spacy.linking.knowledge_base import BUNDLED, KnowledgeBase
+from craftner_spacy.linking.knowledge_base import KnowledgeBase
 
 
-def test_both_knowledge_bases_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_knowledge_bases_are_measured(
+    tiny_kb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linking_speed, "N_NAMES", 50)
+    monkeypatch.setattr(linking_speed, "BUNDLED", tiny_kb)
     large = tmp_path / "large.sqlite"
-    n_bundled = sum(row.n_names for row in KnowledgeBase(BUNDLED).labels())
+    n_bundled = sum(row.n_names for row in KnowledgeBase(tiny_kb).labels())
     assert linking_speed.build_large(large)["names"] == n_bundled + 50
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "Cell", "pattern": "neurons"}])  # type: ignore[attr-defined]
-    measured = linking_speed.measure(nlp, ["Two neurons."], {"bundled": BUNDLED, "large": large}, rounds=2)
+    measured = linking_speed.measure(nlp, ["Two neurons."], {"bundled": tiny_kb, "large": large}, rounds=2)
     assert [list(turn) for turn in measured["seconds"]] == [["craft_ner", "bundled", "large"]] * 2
     rows = measured["knowledge_bases"]
     assert rows["large"]["names"] == rows["bundled"]["names"] + 50
