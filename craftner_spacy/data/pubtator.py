@@ -37,8 +37,9 @@ def read_pubtator(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
     """Read a record from each block of lines; one or more empty lines end a block.
 
     A block has a line with the title, perhaps one with the abstract, and lines of columns: annotations, which
-    are entities, and relations, which are not read. Offsets count the break between title and abstract as one
-    character.
+    are entities, and relations, which are not read. The second column of an annotation is a number; its type
+    and the id of its concept may be empty or not there. Offsets count the break between title and abstract as
+    one character.
     """
     for block in _blocks(bounded_lines(file)):
         yield or_bad_record(partial(_parse_block, block, options))
@@ -111,15 +112,29 @@ def _parse_block(block: list[bytes], options: ReadOptions) -> Record:
     text = f"{title}\n{abstract}" if abstract else title
     if abstract:
         passages.append(Passage(len(title) + 1, len(text), {"type": "abstract"}))
-    annotations = [_parse_annotation(row) for row in rows if len(row) > 5] if options.entities else []
+    annotations = [_parse_annotation(row) for row in rows if _is_annotation(row)] if options.entities else []
     return make_record(ids.pop(), text, {}, tuple(passages), check_entities(annotations, len(text)))
 
 
+def _is_annotation(columns: list[str]) -> bool:
+    """Whether a line's columns are an annotation, and not a relation.
+
+    >>> [_is_annotation(line.split()) for line in ("1 0 4 Mice", "1 Bind 7 8", "1 Association 7 8 Novel")]
+    [True, False, False]
+    """
+    return columns[1].strip().isdecimal() or len(columns) > 5
+
+
 def _parse_annotation(columns: list[str]) -> Entity:
-    """The entity of a line's columns."""
-    _, start, end, _, label, concept, *others = columns
-    score = parse_score(next(iter(others), None))
-    return Entity(int(start), int(end), label, score, parse_concept(concept))
+    """The entity of a line's columns: id, start, end, text, and perhaps type, concept, score."""
+    _, start, end, _, *others = columns
+    label, concept, score = (*others, "", "", "")[:3]
+    try:
+        offsets = int(start), int(end)
+    except ValueError as err:
+        line = shorten("\t".join(columns))
+        raise ValueError(f"{line}: an annotation's second and third columns have to be numbers") from err
+    return Entity(*offsets, label, parse_score(score), parse_concept(concept))
 
 
 def _make_document(record: Record) -> Any:

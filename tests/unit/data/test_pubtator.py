@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from format_files import BY_NAME, read_bytes, reasons, write_records
+from format_files import BY_NAME, read_bytes, read_record, reasons, write_records
 
 from craftner_spacy.data.records import BadRecord, Record
-from craftner_spacy.types import LinkedConcept
+from craftner_spacy.types import Entity, LinkedConcept
 
 PUBTATOR = (
     "1|t|A mouse \n1|a|With |t| in it: Sox9.\n1\t2\t7\tmouse\tSpecies\t10090\n1\t25\t29\tSox9\tGene\t-\t0.5\n"
@@ -55,6 +55,31 @@ def test_the_sixth_column_is_the_concept(tmp_path: Path) -> None:
     assert [e.concept for e in record.entities] == [LinkedConcept("10090"), None]
     lines = write_records(BY_NAME["pubtator"], [record], tmp_path).read_text().splitlines()
     assert [line.split("\t")[5:] for line in lines if "\t" in line] == [["10090", ""], ["-", "0.5"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("1\t2\t7\tmouse\tSpecies\t10090", [Entity(2, 7, "Species", None, LinkedConcept("10090"))]),
+        ("1\t2\t7\tmouse\tSpecies\t", [Entity(2, 7, "Species")]),
+        ("1\t2\t7\tmouse\tSpecies", [Entity(2, 7, "Species")]),
+        ("1\t2\t7\tmouse\t", [Entity(2, 7, "")]),
+        ("1\t2\t7\tmouse", [Entity(2, 7, "")]),
+        ("1\t2\t7\tmouse\tSpecies\t\t0.5\tmore", [Entity(2, 7, "Species", 0.5)]),
+        # Relations, as corpora of chemicals and diseases have them.
+        ("1\tBind\t10090\t9606", []),
+        ("1\tAssociation\t10090\t9606\tNovel", []),
+    ],
+)
+def test_columns_that_are_empty_or_not_there_say_nothing(line: str, expected: list[Entity]) -> None:
+    record = read_record("pubtator", f"1|t|A mouse\n{line}\n".encode())
+    assert list(record.entities) == expected
+
+
+@pytest.mark.parametrize("line", ["1\t2\tx\tmouse\tSpecies", "1\tx\t7\tmouse\tSpecies\t10090"])
+def test_offsets_that_are_no_numbers_are_a_bad_record(line: str) -> None:
+    (reason,) = reasons("pubtator", f"1|t|A mouse\n{line}\n".encode())
+    assert "an annotation's second and third columns have to be numbers" in str(reason)
 
 
 @pytest.mark.parametrize(
