@@ -6,11 +6,12 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BufferedIOBase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 from urllib.parse import quote, unquote
 
 from ..types import Entity
+from .limits import MAX_RECORD_BYTES, check_size, check_values
 from .records import (
     PLAIN,
     BadRecord,
@@ -26,8 +27,6 @@ from .records import (
     shorten,
 )
 
-MAX_TEXT_BYTES = 100_000_000
-"""The most bytes of a text or of its annotations in a zip file."""
 _TEXT_BOUND = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.*)")
 _REFERENCE = re.compile(r"(N\S+)\tReference (T\S+) (\S+)\t(.*)")
 _SCORE = re.compile(r"#\S+\tAnnotatorNotes ([TN]\S+)\tscore=(\S+)")
@@ -97,6 +96,16 @@ def id_of_member(name: str) -> str:
     return identifier if member_name(identifier) == name else name
 
 
+def text_beside(path: Path) -> Path:
+    """The text of an .ann file, which may be compressed.
+
+    >>> text_beside(Path("in/a.b.ann.gz")).as_posix()
+    'in/a.b.txt'
+    """
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    return path.with_name(name).with_suffix(".txt")
+
+
 def parse_annotations(lines: str, text: str) -> Iterator[Entity]:
     """The entities of an .ann file.
 
@@ -135,14 +144,19 @@ def parse_annotations(lines: str, text: str) -> Iterator[Entity]:
 
 def _read_pair(file: BufferedIOBase, options: ReadOptions) -> Record:
     """The record of an .ann file, with the text of the .txt file beside it; ValueError if there is none."""
-    if options.path is None or not options.path.with_suffix(".txt").is_file():
+    path = None if options.path is None else text_beside(options.path)
+    if path is None or not path.is_file():
         raise ValueError("the annotations have no text: beside NAME.ann a file NAME.txt is needed")
-    text = options.path.with_suffix(".txt").read_bytes()
-    return _make_record(options.name, text, file.read(), options)
+    with path.open("rb") as text:
+        contents = text.read(MAX_RECORD_BYTES + 1), file.read(MAX_RECORD_BYTES + 1)
+    return _make_record(options.name, *contents, options)
 
 
 def _make_record(name: str, text: bytes, annotations: bytes, options: ReadOptions) -> Record:
     """A record of the bytes of both files; ValueError if they do not fit each other."""
+    check_size(len(text))
+    # What is between tabs and spaces of an annotation counts as a value.
+    check_values(annotations, (b"\t", b" ", b"\n"))
     decoded = decode_utf8(text)
     entities: tuple[Entity, ...] = ()
     if options.entities:
@@ -189,9 +203,7 @@ def _read_members(
     contents = []
     for name in pair:
         try:
-            size = archive.getinfo(name).file_size if name in known else 0
-            if size > MAX_TEXT_BYTES:
-                raise ValueError(f"{name} has {size:,} bytes, over {MAX_TEXT_BYTES:,}")
+            check_size(archive.getinfo(name).file_size if name in known else 0)
             contents.append(archive.read(name) if name in known else b"")
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as err:
             # Damaged, encrypted, or compressed in a way that Python does not know.

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from io import BufferedIOBase
+from itertools import groupby
 
 from spacy.training import iob_to_biluo
 from spacy.training.iob_utils import tags_to_entities
 
 from ..types import Entity
+from .limits import LineBlock, bounded_lines
 from .records import (
     BadRecord,
     Passage,
@@ -27,9 +29,8 @@ SENTENCE = "sentence"
 _TAG = re.compile(r"O|([BILUES])-(.+)")
 _PREFIXES = {"E": "L", "S": "U"}
 _DOCUMENT = re.compile(r"-DOCSTART-|# ?newdoc|# ?doc_id\b")
-
-Sentence = list[bytes] | None
-"""The lines of a sentence; None: here a document begins."""
+VALUES_PER_LINE = 4
+"""What a word becomes, for the limit on the values of a record."""
 
 
 def read_conll(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -39,8 +40,8 @@ def read_conll(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | 
     begin with ``# `` are comments. Spaces join the words of a sentence, and line breaks the sentences, which
     are the passages of the record. A line with one sentence, each word with its tag after ``|``, is read too.
     """
-    for sentences in _documents(_sentences(file)):
-        yield or_bad_record(partial(_parse_document, sentences, options))
+    for block in _documents(bounded_lines(file)):
+        yield or_bad_record(partial(_parse_document, block, options))
 
 
 def biluo_tags(tags: Sequence[str]) -> list[str]:
@@ -75,23 +76,28 @@ def _units(tags: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _sentences(lines: Iterable[bytes]) -> Iterator[Sentence]:
-    """The lines of each sentence, and None where a document begins."""
-    sentence: list[bytes] = []
+def _documents(lines: Iterable[bytes]) -> Iterator[LineBlock]:
+    """The lines of each document, without comments, and with an empty line behind each sentence."""
+    block, n_sentences = LineBlock(VALUES_PER_LINE), 0
+    is_inside = has_marks = False
     for line in lines:
-        if line.startswith(b"\xef\xbb\xbf"):
-            line = line[3:]
+        line = line.removeprefix(b"\xef\xbb\xbf")
         is_mark = _DOCUMENT.match(line[:20].decode("latin-1")) is not None
-        if line.strip() and not is_mark and not _is_comment(line):
-            sentence.append(line)
+        if not is_mark and not line.isspace():
+            if not _is_comment(line):
+                block.add(line)
+                is_inside = True
             continue
-        if sentence and (is_mark or not line.strip()):
-            yield sentence
-            sentence = []
-        if is_mark:
-            yield None
-    if sentence:
-        yield sentence
+        if is_inside:
+            block.add(b"\n")
+            n_sentences += 1
+        is_inside, has_marks = False, has_marks or is_mark
+        if is_mark or (n_sentences == SENTENCES and not has_marks):
+            if block.n_lines:
+                yield block
+            block, n_sentences = LineBlock(VALUES_PER_LINE), 0
+    if block.n_lines:
+        yield block
 
 
 def _is_comment(line: bytes) -> bool:
@@ -99,25 +105,9 @@ def _is_comment(line: bytes) -> bool:
     return line.startswith(b"# ") and _TAG.fullmatch(line.split()[-1].decode("latin-1")) is None
 
 
-def _documents(sentences: Iterator[Sentence]) -> Iterator[list[list[bytes]]]:
-    """The sentences of each document."""
-    first = next(sentences, [])
-    has_marks = first is None
-    document: list[list[bytes]] = [] if first is None else [first]
-    for sentence in sentences:
-        if sentence is None:
-            has_marks = True
-        if document and (sentence is None or (not has_marks and len(document) == SENTENCES)):
-            yield document
-            document = []
-        if sentence is not None:
-            document.append(sentence)
-    if any(document):
-        yield document
-
-
-def _parse_document(sentences: list[list[bytes]], options: ReadOptions) -> Record:
-    """The record of a document's sentences; ValueError if a line is wrong."""
+def _parse_document(block: LineBlock, options: ReadOptions) -> Record:
+    """The record of a document's lines; ValueError if one is wrong."""
+    sentences = [list(lines) for is_empty, lines in groupby(block.check(), bytes.isspace) if not is_empty]
     texts: list[str] = []
     passages: list[Passage] = []
     entities: list[Entity] = []

@@ -29,6 +29,39 @@ def bounded_lines(file: BufferedIOBase, is_limited: bool = True) -> Iterator[byt
             line = file.readline(MAX_RECORD_BYTES + 1) or b"\n"
 
 
+class LineBlock:
+    """The lines of a record while they are read; those beyond what a record may have are not kept.
+
+    n_lines (int): that were added.
+    """
+
+    def __init__(self, values_per_line: int) -> None:
+        """Hold no line.
+
+        values_per_line (int): how many values a line counts for.
+        """
+        self._lines: list[bytes] = []
+        self._values_per_line = values_per_line
+        self._n_bytes = self.n_lines = 0
+
+    def add(self, line: bytes) -> None:
+        """Add a line."""
+        self._n_bytes += len(line)
+        self.n_lines += 1
+        if self._n_bytes <= MAX_RECORD_BYTES and self.n_lines * self._values_per_line <= MAX_VALUES:
+            self._lines.append(line)
+
+    def check(self) -> list[bytes]:
+        """All lines.
+
+        RAISES: ValueError if they have more bytes or values than a record may have.
+        """
+        check_size(self._n_bytes)
+        if self.n_lines * self._values_per_line > MAX_VALUES:
+            raise ValueError(f"it may hold more than {MAX_VALUES:,} values: no record may")
+        return self._lines
+
+
 def check_size(n_bytes: int) -> None:
     """Refuse a record that takes too many bytes.
 

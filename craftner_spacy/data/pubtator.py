@@ -7,7 +7,7 @@ from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
-from .limits import MAX_RECORD_BYTES, MAX_VALUES, bounded_lines, check_size
+from .limits import MAX_RECORD_BYTES, LineBlock, bounded_lines
 from .records import (
     PLAIN,
     BadRecord,
@@ -29,6 +29,8 @@ from .structure import make_record
 
 FORBIDDEN_ID_CHARS = "|\t\n\r\ufeff"
 """What ends an id or a line, and the byte order mark, which a reader removes from the start of a line."""
+VALUES_PER_LINE = 6
+"""Columns of an annotation, for the limit on the values of a record."""
 _LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _TEXT_LINE = re.compile(r"([^|\t]*)\|([^|\t]{1,10})\|(.*)")
 
@@ -61,29 +63,26 @@ def write_pubtator(
         file.write(f"{_make_document(record)}\n".encode())
 
 
-def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines between empty ones; of a block that is too large, the first lines that are too much."""
-    block: list[bytes] = []
-    n_bytes = 0
+def _blocks(lines: Iterable[bytes]) -> Iterator[LineBlock]:
+    """The lines between empty ones."""
+    block = LineBlock(VALUES_PER_LINE)
     for line in lines:
-        if len(line) <= MAX_RECORD_BYTES and line.isspace():
-            if block:
-                yield block
-            block, n_bytes = [], 0
-        elif n_bytes <= MAX_RECORD_BYTES and len(block) <= MAX_VALUES:
-            block.append(line)
-            n_bytes += len(line)
-    if block:
+        # Only the beginning of a line that is too long is known.
+        if len(line) > MAX_RECORD_BYTES or not line.isspace():
+            block.add(line)
+        elif block.n_lines:
+            yield block
+            block = LineBlock(VALUES_PER_LINE)
+    if block.n_lines:
         yield block
 
 
-def _parse_block(block: list[bytes], options: ReadOptions) -> Record:
+def _parse_block(block: LineBlock, options: ReadOptions) -> Record:
     """The record of a block; ValueError if it has none.
 
     bioc's own reader of documents strips their lines, which moves offsets, and prints what it cannot read.
     """
-    check_size(sum(map(len, block)))
-    lines = [decode_utf8(raw).rstrip("\r\n") for raw in block]
+    lines = [decode_utf8(raw).rstrip("\r\n") for raw in block.check()]
     parts: dict[str, str] = {}
     ids, rows = set(), []
     for line in lines:

@@ -11,10 +11,9 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from .jsonl import entity_as_json, from_json
+from .limits import MAX_RECORD_BYTES, MAX_VALUES
 from .records import PLAIN, BadRecord, ReadOptions, Record, Tokenizer, WriteOptions, or_bad_record, shorten
 
-MAX_FIELD = 20_000_000
-"""Characters of a field, at most: a quote that is not closed would take the rest of the file into memory."""
 COLUMNS = ("start", "end", "label", "score", "text")
 CONCEPT_COLUMNS = ("concept", "concept_name", "concept_score")
 """Columns of an entity; those of concepts are there if an entity has one."""
@@ -54,7 +53,7 @@ def write_tsv(
 
 def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> Iterator[Record | BadRecord]:
     """The records of a table whose fields one of the separators divides."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
     encoding = options.encoding or _encoding(file)
     try:
         codecs.lookup(encoding)
@@ -62,9 +61,10 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
         yield BadRecord(f"encoding = {encoding!r}: allowed are names that Python knows, such as cp1252")
         return
     # What does not fit the encoding becomes half of a surrogate pair, and the row a bad record.
-    lines = TextIOWrapper(cast(IO[bytes], file), encoding, errors="surrogateescape", newline="")
+    wrapper = TextIOWrapper(cast(IO[bytes], file), encoding, errors="surrogateescape", newline="")
+    lines = _Lines(wrapper, separators)
     try:
-        header = lines.readline()
+        header = wrapper.readline(MAX_RECORD_BYTES)
         separator = _separator(header, options.text_field, separators)
         rows = csv.reader(chain([header] if header else [], lines), delimiter=separator, strict=True)
         names = next(rows, [])
@@ -72,11 +72,12 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
             yield BadRecord(f"a column name stands twice in the first row: {shorten(names)}")
             return
         while True:
+            lines.begin_row()
             try:
                 row = next(rows)
             except StopIteration:
                 return
-            except csv.Error as err:
+            except (csv.Error, _TooLargeError) as err:
                 yield BadRecord(f"not a row of the table, at line {rows.line_num}: {err}")
                 continue
             if row:
@@ -86,7 +87,47 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
     finally:
         # Without it, the wrapper closes the file when it is no longer used. It may be closed already.
         with suppress(ValueError):
-            lines.detach()
+            wrapper.detach()
+
+
+class _TooLargeError(Exception):
+    """A row with more characters or fields than a record may have."""
+
+
+class _Lines:
+    """The lines of a table for csv.reader, which takes a row over any number of lines into memory."""
+
+    def __init__(self, lines: TextIOWrapper, separators: str) -> None:
+        """Begin with the first line that is not read yet.
+
+        lines (TextIOWrapper): the table.
+        separators (str): what may separate fields.
+        """
+        self._lines, self._separators = lines, separators
+        self.begin_row()
+
+    def begin_row(self) -> None:
+        """Count anew."""
+        self._n_characters = self._n_fields = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Itself."""
+        return self
+
+    def __next__(self) -> str:
+        """The next line; after one that is too much for its row, the one behind it."""
+        line = self._lines.readline(MAX_RECORD_BYTES + 1)
+        if not line:
+            raise StopIteration
+        self._n_characters += len(line)
+        self._n_fields += sum(map(line.count, self._separators))
+        if self._n_characters > MAX_RECORD_BYTES or self._n_fields > MAX_VALUES:
+            while line and line[-1] not in "\r\n":
+                line = self._lines.readline(MAX_RECORD_BYTES)
+            raise _TooLargeError(
+                f"more than {MAX_RECORD_BYTES:,} characters or {MAX_VALUES:,} fields: no record may have them"
+            )
+        return line
 
 
 def _encoding(file: BufferedIOBase) -> str:

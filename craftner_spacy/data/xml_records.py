@@ -15,8 +15,8 @@ from . import limits
 from .records import BadRecord, Record, or_bad_record, shorten
 from .xml_parsing import CHUNK_BYTES, MAX_ROOT_BYTES, element_names, parse_element
 
-MAX_HEAD_BYTES = 100_000
-"""Bytes before the first record: they are parsed again with each record."""
+MAX_HEAD_BYTES = 50_000
+"""Bytes before the first record, without notes."""
 _LONGEST_TAG = 4096
 _ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -53,13 +53,16 @@ class XmlShape:
         )
 
     @cached_property
+    def note(self) -> re.Pattern[bytes]:
+        """A note with its text."""
+        names = _any_of(self.notes)
+        return re.compile(rb"<(?P<note>(?:[\w.-]+:)?(?:%s))(?:\s[^<>]*)?(?:/>|>[^<]*</(?P=note)\s*>)" % names)
+
+    @cached_property
     def nothing(self) -> re.Pattern[bytes]:
         """What may stand between records, also where one file follows another in it."""
-        return re.compile(
-            rb"<!DOCTYPE[^<>]*>|</?(?:[\w.-]+:)?(?:%s)(?:\s[^<>]*)?>"
-            rb"|<(?P<tag>(?:[\w.-]+:)?(?:%s))(?:\s[^<>]*)?(?:/>|>[^<]*</(?P=tag)\s*>)"
-            % (_any_of(self.wrappers), _any_of(self.notes))
-        )
+        wrapper = rb"</?(?:[\w.-]+:)?(?:%s)(?:\s[^<>]*)?>" % _any_of(self.wrappers)
+        return re.compile(rb"<!DOCTYPE[^<>]*>|%s|%s" % (wrapper, self.note.pattern))
 
     @cached_property
     def wrapper_start(self) -> re.Pattern[bytes]:
@@ -76,7 +79,7 @@ class XmlRecord(NamedTuple):
     """A record of a file.
 
     name (str): of its element, without namespace.
-    head (bytes): of the file, up to its first record: encoding, entities, namespaces.
+    head (bytes): of the file, up to its first record, without notes: encoding, entities, namespaces.
     element (bytes): the record's element.
     encoding (str | None): of both; None: as the head says.
     """
@@ -125,7 +128,8 @@ def split_xml(file: BufferedIOBase, shape: XmlShape) -> Iterator[XmlRecord | Bad
             if inside:
                 yield BadRecord(f"not valid XML: <{name}> begins before the end of the <{inside}> before it")
             elif head is None:
-                head = before
+                # It is parsed again with each record.
+                head = shape.note.sub(b"", before)
             else:
                 yield from _between(before, shape)
             inside = name

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -184,3 +186,64 @@ def footer(folder: Path) -> str:
         assert bad or len(read_records) == 2, f"byte {at}: {len(read_records)} records, none bad"
         n_bad += bad
     return f"500 files, {n_bad} with a bad record"
+
+
+@attack("500 MB in gzip, as CoNLL", item=12, expects="a bad record, the next", seconds=180, megabytes=LIMIT)
+def gzip_conll(folder: Path) -> str:
+    mark = b"-DOCSTART- O\n\n"
+    line = [b"a" * 1_000_000] * 500
+    words = [b"word O\n" * 100_000] * 30
+    parts = [mark, *line, b" O\n\n", mark, *words, b"\n", mark, b"good O\n"]
+    return read(write_gzip(folder / "x.conll.gz", parts), 1, 2)
+
+
+@attack("1 GB in gzip, as CSV", item=12, expects="a bad record, the next", seconds=180, megabytes=LIMIT)
+def gzip_csv(folder: Path) -> str:
+    parts = [b"id,text\n1,", *[b"a" * 1_000_000] * 500, b"\n1", *[b"," * 1_000_000] * 500, b"\n2,good\n"]
+    return read(write_gzip(folder / "x.csv.gz", parts), 1, 2)
+
+
+@attack("1 GB in gzip, as MEDLINE", item=12, expects="a bad record, the next", seconds=180, megabytes=LIMIT)
+def gzip_medline(folder: Path) -> str:
+    article = b"<PubmedArticle><ArticleTitle>%s</ArticleTitle></PubmedArticle>"
+    head, tail = article.split(b"%s")
+    start, end = b"<PubmedArticleSet>", b"</PubmedArticleSet>"
+    parts = [start, head, *[b"a" * 1_000_000] * 1000, tail, article % b"good", end]
+    return read(write_gzip(folder / "x.xml.gz", parts), 1, 1)
+
+
+@attack("1 GB in a tar.gz of PMC", item=12, expects="a bad record, the next", seconds=180, megabytes=LIMIT)
+def gzip_tar(folder: Path) -> str:
+    good = b"<article><body><p>good</p></body></article>"
+    large, small = tarfile.TarInfo("large.xml"), tarfile.TarInfo("small.xml")
+    large.size, small.size = 10**9, len(good)
+    parts = [large.tobuf(), *[bytes(10**6)] * 1000, bytes(-large.size % 512)]
+    parts += [small.tobuf(), good, bytes(-small.size % 512), bytes(1024)]
+    return read(write_gzip(folder / "x.tar.gz", parts), 1, 1)
+
+
+@attack("1 GB in a zip file of BRAT", item=12, expects="a bad record, the next", megabytes=LIMIT)
+def zip_brat(folder: Path) -> str:
+    with zipfile.ZipFile(folder / "x.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("a.txt", "w") as file:
+            for _ in range(1000):
+                file.write(bytes(10**6))
+        archive.writestr("b.txt", "good")
+    return read(folder / "x.zip", 1, 1)
+
+
+@attack("a million annotations in PubTator", item=12, expects="a bad record, the next", megabytes=LIMIT)
+def annotations(folder: Path) -> str:
+    return read(
+        write(folder / "x.pubtator", b"1|t|a\n", b"1\t0\t1\ta\tX\t-\n" * 10**6, b"\n2|t|good\n"), 1, 1
+    )
+
+
+@attack(
+    "a head of 100 kB before 5,000 documents", item=12, expects="all are read", seconds=60, megabytes=LIMIT
+)
+def long_head(folder: Path) -> str:
+    infons = b'<infon key="a">b</infon>' * 4000
+    document = b"<document><id>2</id><passage><offset>0</offset><text>good</text></passage></document>"
+    parts = [b"<collection>", infons, document * 5000, b"</collection>"]
+    return read(write(folder / "x.xml", *parts), 5000, 0)

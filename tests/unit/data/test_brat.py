@@ -1,5 +1,6 @@
 """BRAT standoff."""
 
+import gzip
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from format_files import BY_NAME, MAKE_DOC, read_bytes, reasons
 
-from craftner_spacy.data import brat
+from craftner_spacy.data import brat, limits
 from craftner_spacy.data.formats import read_file
 from craftner_spacy.data.records import BadRecord, ReadOptions, Record
 from craftner_spacy.types import Entity, LinkedConcept
@@ -91,8 +92,8 @@ def test_damaged_and_oversized_zip_files_are_bad_records(monkeypatch: pytest.Mon
     ]
     damaged = content.replace(TEXT.encode(), b"b" + TEXT.encode()[1:])
     assert "a.txt cannot be read" in str(reasons("brat", damaged))
-    monkeypatch.setattr(brat, "MAX_TEXT_BYTES", 5)
-    assert reasons("brat", content) == [f"a.txt has {len(TEXT.encode())} bytes, over 5"]
+    monkeypatch.setattr(limits, "MAX_RECORD_BYTES", 5)
+    assert reasons("brat", content) == ["larger than 5 bytes: no record may be"]
 
 
 def test_files_have_safe_names_and_annotations_one_line_each() -> None:
@@ -114,3 +115,26 @@ def test_files_have_safe_names_and_annotations_one_line_each() -> None:
     file.seek(0)
     first, second = BY_NAME["brat"].read(file, ReadOptions(""))
     assert (first.id, first.text, second.id, second.text) == ("../up", "a\nb", "/etc/x", "\ufeffc")
+
+
+def test_files_of_a_folder_may_be_compressed_and_are_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text(TEXT, encoding="utf8")
+    path = tmp_path / "a.ann.gz"
+    path.write_bytes(gzip.compress(b"T1\tTaxon 2 7\tmouse\n"))
+    (record,) = read_file(path, BY_NAME["brat"], ReadOptions("a"))
+    assert record == Record("a", TEXT, {}, (), (Entity(2, 7, "Taxon"),))
+    for module in (brat, limits):
+        monkeypatch.setattr(module, "MAX_RECORD_BYTES", len(TEXT.encode()))
+    assert list(read_file(path, BY_NAME["brat"], ReadOptions("a"))) == [record]
+    path.write_bytes(gzip.compress(b"*" * 1_000_000))
+    (bad,) = read_file(path, BY_NAME["brat"], ReadOptions("a"))
+    assert bad == BadRecord("larger than 22 bytes: no record may be")
+
+
+def test_a_record_may_have_so_many_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_VALUES", 50)
+    ann = "T1\tTaxon 2 7\tmouse\n"
+    assert reasons("brat", zip_of({"a.txt": TEXT, "a.ann": ann * 10})) == [None]
+    assert "more than 50 values" in str(reasons("brat", zip_of({"a.txt": TEXT, "a.ann": ann * 11})))

@@ -3,6 +3,7 @@
 import pytest
 from format_files import read_bytes, read_record, reasons
 
+from craftner_spacy.data import limits
 from craftner_spacy.data.conll import SENTENCES
 from craftner_spacy.data.records import Passage, Record
 from craftner_spacy.types import Entity
@@ -63,3 +64,15 @@ def test_wrong_lines_make_a_bad_record_of_their_document(lines: str, reason: str
     assert bad is not None
     assert bad.startswith(reason)
     assert good is None
+
+
+def test_a_document_may_have_so_many_bytes_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_RECORD_BYTES", 1000)
+    monkeypatch.setattr(limits, "MAX_VALUES", 400)
+    mark = b"-DOCSTART- O\n\n"
+    for words in (b"a" * 5000 + b" O\n", b"word O\n" * 1000, b"word O\n\n" * 1000, b"w O\n" * 101):
+        content = mark + words + b"\n" + mark + b"good O\n"
+        bad, good = reasons("conll", content)
+        assert str(bad).startswith(("larger than 1,000 bytes", "it may hold more than 400 values"))
+        assert good is None
+    assert reasons("conll", b"w O\n" * 100) == [None]

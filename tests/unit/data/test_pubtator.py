@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from format_files import BY_NAME, read_bytes, read_record, reasons, write_records
 
+from craftner_spacy.data import limits
 from craftner_spacy.data.records import BadRecord, Record
 from craftner_spacy.types import Entity, LinkedConcept
 
@@ -104,3 +105,12 @@ def test_no_text_is_left_out_or_joined(content: str, reason: str | None) -> None
     else:
         assert isinstance(first, BadRecord), first
         assert reason in first.reason
+
+
+def test_a_record_may_have_so_many_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_VALUES", 60)
+    block = "1|t|One\n" + "1\t0\t1\tO\tX\t-\n" * 9
+    assert reasons("pubtator", block.encode()) == [None]
+    bad, good = reasons("pubtator", f"{block}1\t0\t1\tO\tX\t-\n\n2|t|good\n".encode())
+    assert "more than 60 values" in str(bad)
+    assert good is None
