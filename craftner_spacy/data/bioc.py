@@ -1,6 +1,5 @@
 """BioC in XML and JSON: each document is one record."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -19,14 +18,13 @@ from .records import (
     Tokenizer,
     WriteOptions,
     check_entities,
-    decode_utf8,
     import_extra,
     or_bad_record,
     parse_concept,
     parse_score,
     shorten,
 )
-from .structure import as_text, make_record, parse_infons
+from .structure import as_text, load_json, make_record, parse_infons
 from .xml_records import XmlShape, read_xml
 
 MAX_GAP = 1_000_000
@@ -99,7 +97,7 @@ def _parse_xml(element: Any, options: ReadOptions) -> Record:
 
 def _parse_json(document: bytes, options: ReadOptions) -> Record:
     """The record of a document in JSON; ValueError if it has none."""
-    return _parse_document(json.loads(decode_utf8(document)), options)
+    return _parse_document(load_json(document), options)
 
 
 def _load_element(element: Any, allowed: set[str], options: ReadOptions) -> dict[str, Any]:

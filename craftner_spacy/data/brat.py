@@ -170,15 +170,15 @@ def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
         with zipfile.ZipFile(file) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
             known = set(names)
-            stems = [name.removesuffix(".txt") for name in names if name.endswith(".txt")]
-            for stem in stems:
-                pair = (f"{stem}.txt", f"{stem}.ann")
-                yield or_bad_record(partial(_read_members, archive, pair, known, options))
             for name in names:
                 path = PurePosixPath(name)
-                if path.suffix == ".ann" and str(path.with_suffix(".txt")) not in known:
-                    yield BadRecord(f"{name} has no text: beside NAME.ann a file NAME.txt is needed")
-                elif path.suffix not in (".txt", ".ann") and not _BESIDE_TEXTS.search(name):
+                if path.suffix == ".txt":
+                    pair = (name, f"{name.removesuffix('.txt')}.ann")
+                    yield or_bad_record(partial(_read_members, archive, pair, known, options))
+                elif path.suffix == ".ann":
+                    if str(path.with_suffix(".txt")) not in known:
+                        yield BadRecord(f"{name} has no text: beside NAME.ann a file NAME.txt is needed")
+                elif not _BESIDE_TEXTS.search(name):
                     yield BadRecord(f"{name} is neither a text (.txt) nor its annotations (.ann)")
             n_files = _count_files(file)
             if n_files is not None and n_files != len(archive.infolist()):

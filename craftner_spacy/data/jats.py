@@ -76,8 +76,7 @@ def read_jats_tar(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
         if path.name.startswith("._"):
             continue
         for record in read_jats(BytesIO(content), options._replace(name=path.stem)):
-            is_bad = isinstance(record, BadRecord)
-            yield BadRecord(f"{name}: {record.reason}") if is_bad else record
+            yield BadRecord(f"{name}: {record.reason}") if isinstance(record, BadRecord) else record
 
 
 def _parse_article(article: Any, name: str) -> Record:

@@ -16,12 +16,11 @@ from .records import (
     Tokenizer,
     WriteOptions,
     check_entities,
-    decode_utf8,
     or_bad_record,
     parse_concept,
     shorten,
 )
-from .structure import make_record, parse_id, parse_passages
+from .structure import load_json, make_record, parse_id, parse_passages
 
 
 def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -136,11 +135,7 @@ def _parse_line(line: bytes, options: ReadOptions) -> Record:
     """The record of a line; ValueError if it has none."""
     if options.is_limited:
         check_json(line)
-    try:
-        row = json.loads(decode_utf8(line))
-    except (json.JSONDecodeError, RecursionError) as err:
-        raise ValueError(f"not JSON: {err}") from err
-    return from_json(row, options)
+    return from_json(load_json(line), options)
 
 
 def _parse_entities(rows: Any, length: int) -> tuple[Entity, ...]:

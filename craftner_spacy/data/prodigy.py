@@ -1,14 +1,13 @@
 """Prodigy's JSON Lines: each annotated task is one record."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from io import BufferedIOBase
-from typing import Any
 
 from .jsonl import from_json
 from .limits import bounded_lines, check_json
-from .records import BadRecord, ReadOptions, Record, decode_utf8, or_bad_record, shorten
+from .records import BadRecord, ReadOptions, Record, or_bad_record, shorten
+from .structure import load_json
 
 _NOT_FIELDS = ("spans", "tokens")
 """What a task says of its text in offsets, beside its entities: it is read as such or not at all."""
@@ -29,10 +28,7 @@ def _parse_task(line: bytes, options: ReadOptions) -> Record:
     """The record of a line; ValueError if it has none."""
     if options.is_limited:
         check_json(line)
-    try:
-        task: Any = json.loads(decode_utf8(line))
-    except (json.JSONDecodeError, RecursionError) as err:
-        raise ValueError(f"not JSON: {err}") from err
+    task = load_json(line)
     if not isinstance(task, dict):
         raise ValueError(f"a task has to be an object with fields, not {shorten(task)}")
     answer = task.get("answer", "accept")

@@ -118,6 +118,30 @@ def to_json_types(value: Any, name: Any, depth: int = 0) -> Any:
     return int(value) if isinstance(value, Integral) else str(value)
 
 
+def load_json(raw: bytes) -> Any:
+    """The value of JSON in UTF-8.
+
+    raw (bytes): JSON, with or without a byte order mark.
+    RAISES: ValueError if it is not JSON or not UTF-8, or an object in it has a name twice: all values but the
+        last one would be lost.
+
+    >>> load_json(b'{"id": 1, "text": "a mouse"}')
+    {'id': 1, 'text': 'a mouse'}
+    """
+    try:
+        return json.loads(decode_utf8(raw), object_pairs_hook=_unique)
+    except (json.JSONDecodeError, RecursionError) as err:
+        raise ValueError(f"not JSON: {err}") from err
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these names and values; ValueError if a name stands twice."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError(f"an object has the same name twice: {shorten([name for name, _ in pairs])}")
+    return row
+
+
 def as_text(value: Any) -> str:
     """Text as it is, and any other value in JSON's types as JSON.
 

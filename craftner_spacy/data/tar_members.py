@@ -17,10 +17,10 @@ class _Member(tarfile.TarInfo):
         assert isinstance(archive, _Archive)
         try:
             member = super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             archive.has_end = True
             raise
-        except tarfile.EmptyHeaderError:
+        except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
             raise
         except tarfile.HeaderError:
             archive.is_damaged = True
@@ -55,7 +55,7 @@ def read_members(file: BufferedIOBase, suffixes: tuple[str, ...]) -> Iterator[tu
                     yield BadRecord(f"the tar file is damaged in front of {member.name}: files may be lost")
                     archive.is_damaged = False
                 # It would keep all headers: some hundred megabytes for PMC's files.
-                archive.members.clear()
+                archive.members.clear()  # type: ignore[attr-defined]
                 if not member.isfile() or not member.name.lower().endswith(suffixes):
                     continue
                 if member.size > limits.MAX_RECORD_BYTES:

@@ -75,3 +75,13 @@ def test_a_line_is_not_read_without_end_and_the_next_is_read(line: bytes, reason
 def test_what_annotate_has_written_is_read_whatever_its_size() -> None:
     line = b'{"id": "1", "text": "a", "entities": [], "x": "%s"}\n' % (b"a" * 16_000_000)
     assert len(read_record("jsonl", line, is_limited=False).fields["x"]) == 16_000_000
+
+
+@pytest.mark.parametrize("name", ["jsonl", "prodigy", "bioc-json"])
+def test_an_object_with_a_name_twice_is_a_bad_record(name: str) -> None:
+    # As two lines are whose border was damaged: the first text would be lost in silence.
+    one, two = '"id": "1", "text": "A mouse"', '"id": "2", "text": "Yeast"'
+    if name == "bioc-json":
+        one, two = (f'"id": "{n}", "passages": [{{"offset": 0, "text": "a"}}]' for n in (1, 2))
+    (reason,) = reasons(name, f"{{{one}, {two}}}\n".encode())
+    assert str(reason).startswith("an object has the same name twice: [")
