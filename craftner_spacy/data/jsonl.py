@@ -115,7 +115,8 @@ def from_json(row: Any, options: ReadOptions) -> Record:
     if not isinstance(text, str):
         names = shorten(list(row))
         raise ValueError(
-            f"field {options.text_field!r} has to be a string, not {shorten(text)}; fields: {names}"
+            f"field {options.text_field!r} has to be a string, not {shorten(text)}; fields: {names}; "
+            "--text-field names another"
         )
     identifier = parse_id(fields.pop(options.id_field, None), options.id_field)
     entities = fields.pop("entities", None) or []

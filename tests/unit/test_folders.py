@@ -14,6 +14,7 @@ from tiny_models import make_tiny_model
 from tiny_pipelines import first_logit, make_nlp, read_char_ents
 from transformers.utils import logging as transformers_logging
 
+from craftner_spacy import folders
 from craftner_spacy.folders import load_folder, save_folder, saved_dtype
 from craftner_spacy.tags import read_tags
 
@@ -95,6 +96,29 @@ def test_a_tokenizer_without_offsets_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").unlink()
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "CanineTokenizer"}', encoding="utf8")
     with pytest.raises(ValueError, match="has no fast tokenizer"):
+        load_folder(tmp_path)
+
+
+def test_a_folder_whose_name_tells_the_type_needs_none_in_its_settings(tmp_path: Path) -> None:
+    for name in ("my-bert", "mine"):
+        folder = make_tiny_model(tmp_path / name)
+        settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
+        del settings["model_type"]
+        (folder / "config.json").write_text(json.dumps(settings), encoding="utf8")
+    assert first_logit(tmp_path / "my-bert") == first_logit(make_tiny_model(tmp_path / "whole"))
+    with pytest.raises(OSError, match="mine"):
+        load_folder(tmp_path / "mine")
+
+
+def test_what_transformers_says_of_a_tokenizer_whose_files_are_whole_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **settings: object) -> None:
+        raise KeyError("odd")
+
+    make_tiny_model(tmp_path)
+    monkeypatch.setattr(folders.AutoTokenizer, "from_pretrained", fail)
+    with pytest.raises(OSError, match="odd"):
         load_folder(tmp_path)
 
 

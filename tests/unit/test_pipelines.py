@@ -1,6 +1,7 @@
 """Loading a pipeline by name, its component, and the description of what decides its entities."""
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,30 @@ def test_packages_that_are_no_pipelines_are_refused_and_not_called(tmp_path: Pat
             ValueError, match=f"model = '{name}' is a package without a pipeline; allowed are"
         ):
             load_pipeline(name)
+
+
+def test_the_package_of_a_pipeline_is_loaded_by_its_name(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "en_tiny_craft"
+    shutil.copytree(pipeline, package / "en_tiny_craft-0.1.0")
+    shutil.copy(pipeline / "meta.json", package)
+    code = (
+        "from functools import partial\nfrom spacy.util import load_model_from_init_py\n"
+        "load = partial(load_model_from_init_py, __file__)\n"
+    )
+    (package / "__init__.py").write_text(code, encoding="utf8")
+    info = tmp_path / "en_tiny_craft-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: en_tiny_craft\nVersion: 0.1.0\n", encoding="utf8"
+    )
+    meta = json.loads((package / "meta.json").read_text(encoding="utf8"))
+    meta |= {"lang": "en", "name": "tiny_craft", "version": "0.1.0"}
+    (package / "meta.json").write_text(json.dumps(meta), encoding="utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    expected = read_ents(spacy.load(pipeline)(TEXT))
+    assert read_ents(load_pipeline("en_tiny_craft")(TEXT)) == expected != []
 
 
 def test_settings_reach_the_component(pipeline: Path, tiny_model: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from craftner_spacy.settings import check_ids, check_kb
+from craftner_spacy.settings import check_ids, check_kb, check_label_map
 
 
 @pytest.mark.parametrize("value", ["", None, 7])
@@ -24,3 +24,7 @@ def test_ids_are_copied() -> None:
     given.append("T:2")
     assert kept == ["T:1"]
     assert check_ids(("T:1",)) == kept
+
+
+def test_no_map_of_labels_is_an_empty_one() -> None:
+    assert check_label_map(None) == {}

@@ -161,6 +161,12 @@ def test_attrs_that_differ_in_number_are_not_used(doc: Doc) -> None:
     assert read_span_group(doc, "bio") == [entity._replace(score=None) for entity in PLACED]
 
 
+def test_attrs_of_more_entities_than_there_are_spans_are_not_used(doc: Doc) -> None:
+    attrs = {"scores": [0.5] * 9}
+    doc.spans["bio"] = SpanGroup(doc, name="bio", spans=spans(doc), attrs=attrs)
+    assert read_span_group(doc, "bio") == [entity._replace(score=None) for entity in PLACED]
+
+
 def test_a_group_of_version_0_1_0_has_no_labels_in_its_attrs(doc: Doc) -> None:
     attrs = {"scores": [0.75, 0.5], "offsets": [[8, 12], [16, 21]]}
     doc.spans["bio"] = SpanGroup(doc, name="bio", spans=spans(doc), attrs=attrs)

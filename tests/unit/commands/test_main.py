@@ -1,5 +1,6 @@
 """The commands, as a user types them."""
 
+import errno
 import json
 import os
 import runpy
@@ -312,3 +313,24 @@ def test_errors_of_many_lines_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(info, "use_gpu", fail)
     assert CliRunner().invoke(app, ["info"]).stderr == "Error: one two\n"
+
+
+def test_a_reader_that_ends_early_is_no_error_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(gpu_id: int) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(info, "use_gpu", fail)
+    done = CliRunner().invoke(app, ["info"])
+    assert (done.exit_code, done.stderr) == (1, "")
+
+
+def test_report_counts_what_it_cannot_show(tmp_path: Path) -> None:
+    rows = [
+        '{"id": "1", "text": "mice", "entities": [{"start": 0, "end": 4, "label": "Taxon", "score": 1e999}]}',
+        '{"id": "2"}',
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(rows), encoding="utf8")
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "page.html")])
+    assert done.exit_code == 0, done.output
+    assert "1 records could not be read, the first is record 2: field 'text'" in done.stderr
+    assert "1 scores are no finite numbers" in done.stderr

@@ -21,7 +21,10 @@ def test_fields_stay_in_order_and_a_reserved_name_is_replaced() -> None:
         (b"{", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b'"text"', "an object with fields"),
-        (b'{"txt": "a"}', "field 'text' has to be a string, not None; fields: ['txt']"),
+        (
+            b'{"txt": "a"}',
+            "field 'text' has to be a string, not None; fields: ['txt']; --text-field names another",
+        ),
         (b'{"text": "a", "id": 1.5}', "field 'id' has to be a string or a whole number, not 1.5"),
         (b'{"text": "a", "id": true}', "field 'id' has to be a string or a whole number, not True"),
         (b'{"text": "\xff"}', "not UTF-8: invalid start byte at byte 10"),

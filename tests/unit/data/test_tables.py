@@ -66,7 +66,10 @@ def test_rows_of_another_form_are_bad_records_and_the_next_ones_are_read() -> No
         "a column name stands twice in the first row: ['a', 'text', 'a']"
     ]
     (no_text,) = reasons("csv", b"id,title\n1,x\n")
-    assert no_text == "field 'text' has to be a string, not None; fields: ['id', 'title']"
+    assert (
+        no_text
+        == "field 'text' has to be a string, not None; fields: ['id', 'title']; --text-field names another"
+    )
     assert reasons("csv", b"") == []
 
 

@@ -145,3 +145,14 @@ def test_the_command_says_what_it_has_read(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*arguments, "--skip-errors"])
     assert "1 bad records were left out" in done.stderr
     assert json.loads((tmp_path / "c.tsv.skipped.jsonl").read_text())["record"] == 2
+
+
+def test_the_command_names_the_files_of_a_folder_that_it_has_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_lines(folder / "a.jsonl", [{"id": 1, "text": "a mouse", "entities": []}])
+    (folder / "notes.md").touch()
+    arguments = ["convert", str(folder), "-o", str(tmp_path / "out.csv"), "--input-format", "jsonl"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "files of folders that were left out: 1 other suffix (notes.md)" in done.stderr

@@ -11,6 +11,8 @@ from spacy.language import Language
 from tiny_records import read_lines, sentence, write_lines
 from tqdm import tqdm
 
+from craftner_spacy.data.records import Record
+from craftner_spacy.processing import inputs
 from craftner_spacy.processing.annotate import annotate
 from craftner_spacy.processing.inputs import (
     Checked,
@@ -215,3 +217,17 @@ def test_a_shard_ends_with_the_first_batch_that_fills_it(
     for shard in shards[:-1]:
         assert len(shard) % batch == 0
         assert sum(shard) >= characters > sum(shard[:-batch])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), "\ud800"])
+def test_a_record_that_json_cannot_hold_any_more_is_a_changed_one(
+    bad: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "mouse", "x": 0}])
+    plan = make_plan(path, shard_characters=1)
+    checked = check(plan, tmp_path)
+    changed = [Record("1", "mouse", {"x": bad})]
+    monkeypatch.setattr(inputs, "read_file", lambda *arguments: iter(changed))
+    [shard] = make_shards(plan, checked)
+    with pytest.raises(ValueError, match="an input has changed since its records were checked"):
+        list(shard.records)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from multiprocessing import resource_tracker, spawn
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from processes import PROGRAMS, run_program
@@ -134,3 +135,22 @@ def test_sigterm_ends_the_command_and_its_processes_at_once(
     assert errors.splitlines()[-1].startswith("SIGTERM: stopped. No shard was finished: repeat the command")
     assert not any(map(is_running, working))
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_process_ends_when_it_is_told_to_or_has_another_parent(
+    is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parents = iter([7, 7, 7, 7] if is_told else [7, 7, 7, 1])
+    codes: list[int] = []
+    alive, _alive = multiprocessing.Pipe(duplex=False)
+    is_stopped, stop = multiprocessing.Pipe(duplex=False)
+    if is_told:
+        stop.send_bytes(b"stop")
+    monkeypatch.setattr(processes, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(sentinel=alive))
+    monkeypatch.setattr(processes.os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(processes.os, "_exit", codes.append)
+    processes._end_with_parent(is_stopped)
+    assert codes == [1]
+    assert len(list(parents)) == (2 if is_told else 0)

@@ -15,9 +15,10 @@ from pathlib import Path
 from shutil import copytree
 from tempfile import mkdtemp
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
-from proc_files import find_processes, listening_addresses, read_if_there
+from proc_files import family_of, find_processes, listening_addresses, read_if_there
 from tiny_records import sentence, write_lines
 
 import craftner_spacy
@@ -92,9 +93,13 @@ def wait_until(what: str, condition: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
-def annotators() -> list[int]:
-    """The processes of the workers: Ray names them after what they do."""
-    return find_processes(b"MapBatches(Annotator)")
+ANNOTATOR = b"MapBatches(Annotator)"
+"""In the names of the processes of workers: Ray names them after what they do."""
+
+
+def annotators(process: int) -> set[int]:
+    """The workers of the Ray that a process has started: there may be others on this machine."""
+    return family_of(process) & set(find_processes(ANNOTATOR))
 
 
 def checkpointed(out: Path) -> list[Path]:
@@ -112,18 +117,18 @@ def killed(pipeline: Path, tiny_kb: Path, source: Path, tmp_path_factory: pytest
         "from craftner_spacy import annotate\n"
         f"annotate({arguments}, shard_characters=1, kb={str(tiny_kb)!r}, engine='ray', workers=1)"
     )
-    before = set(annotators())
     log = out.with_name("log")
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-I", "-c", code], stderr=file)
     try:
         wait_until("a shard is annotated", lambda: checkpointed(out) or process.poll() is not None)
         assert process.poll() is None, log.read_text(encoding="utf8")
-        addresses = listening_addresses(process.pid)
+        addresses, workers = listening_addresses(process.pid), annotators(process.pid)
     finally:
         process.kill()
         process.wait()
-    wait_until("its workers have ended", lambda: set(annotators()) <= before)
+    wait_until("its workers have ended", lambda: not workers & set(find_processes(ANNOTATOR)))
+    assert len(workers) == 1
     assert addresses, "Ray's processes listen for each other"
     assert addresses <= {"127.0.0.1"}, "and for nobody else"
     assert 1 <= len(checkpointed(out)) < N_SHARDS
@@ -146,7 +151,7 @@ def test_a_killed_command_is_continued_and_a_killed_worker_loses_nothing(
 
     def kill() -> None:
         wait_until("another shard is annotated", lambda: len(checkpointed(out)) > before)
-        at_kill.extend([len(checkpointed(out)), *annotators()])
+        at_kill.extend([len(checkpointed(out)), *annotators(os.getpid())])
         os.kill(at_kill[1], signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
@@ -247,6 +252,30 @@ def test_a_worker_with_another_pipeline_is_refused(pipeline: Path) -> None:
     assert [record.id for record in annotated] == ["1"]
     with pytest.raises(ValueError, match=r"has another pipeline \(torch: '.*', not '0\.1'\)"):
         make_annotator(load, {**description, "torch": "0.1"})
+
+
+def test_workers_elsewhere_are_asked_for_their_pipeline(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(pool: Workers, function: Callable[[], Any]) -> Any:
+        asked.append(pool)
+        return function()
+
+    monkeypatch.setattr(ray_engine, "run_on_worker", run)
+    pool = Workers(address="auto")
+    nlp = load_in_worker(str(pipeline), {}, False)
+    engine = ray_engine.RayEngine(nlp, str(pipeline), {"threshold": 0.25}, tmp_path, pool, False)
+    assert engine.description == {**describe_model(nlp), "threshold": 0.25, "digest": ANY}
+    assert asked == [pool]
+
+
+def test_a_worker_with_a_gpu_uses_it(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(ray_engine.spacy, "require_gpu", lambda: calls.append("gpu"))
+    load_in_worker(str(pipeline), {}, True)
+    assert calls == ["gpu"]
 
 
 def test_the_error_without_ray_names_the_extra(

@@ -38,12 +38,26 @@ def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Events]:
     fake = SimpleNamespace(is_initialized=bool, init=init, shutdown=lambda: happens["end"]())
     monkeypatch.setattr(ray_cluster, "ray", fake)
     session = tmp_path / "session"
-    session.mkdir()
-    monkeypatch.setattr(ray_cluster.tempfile, "mkdtemp", lambda **options: str(session))
+
+    def make_folder(**options: Any) -> str:
+        session.mkdir()
+        return str(session)
+
+    monkeypatch.setattr(ray_cluster.tempfile, "mkdtemp", make_folder)
     before = signal.signal(signal.SIGTERM, terminate)
     yield happens
     assert signal.signal(signal.SIGTERM, before) is terminate
     assert not session.exists()
+
+
+def test_a_cluster_that_runs_is_joined_and_left(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    options, ended = [], []
+    events["end"] = lambda: ended.append(True)
+    monkeypatch.setattr(ray_cluster.ray, "init", lambda **given: options.append(given))
+    with cluster(Workers(address="auto")):
+        assert not ended
+    assert ended == [True]
+    assert [(given["address"], "_temp_dir" in given) for given in options] == [("auto", False)]
 
 
 def test_sigterm_while_ray_starts_is_a_stop_like_others(events: Events) -> None:

@@ -52,7 +52,7 @@ def test_a_run_that_is_killed_at_any_moment_gives_the_same_output(
         {
             "file": str(mixed),
             "record": 71,
-            "reason": "field 'text' has to be a string, not None; fields: ['id']",
+            "reason": "field 'text' has to be a string, not None; fields: ['id']; --text-field names another",
         },
         {"file": str(mixed), "record": 201, "reason": f"its id '3' is also that of {mixed}, record 4"},
     ]
@@ -375,3 +375,9 @@ def test_a_folder_is_named_by_its_output_and_not_made_before_it_is_needed(tmp_pa
     assert work.path == tmp_path / "out.xml.gz.work"
     assert not work.is_begun
     assert not work.path.exists()
+
+
+def test_work_without_its_lock_is_continued(stopped: Path, many: Path, nlp: Language) -> None:
+    (stopped.with_name("out.jsonl.work") / LOCK_NAME).unlink()
+    done = annotate(many, stopped, nlp, shard_characters=1)
+    assert done.new_records == done.records - 2 * BATCH_RECORDS
