@@ -51,6 +51,7 @@ class Format(NamedTuple):
     keeps_records (bool): whether the reader gives back what the writer wrote: a table of entities does not
         hold the texts.
     can_omit_text (bool): whether its files can do without the texts.
+    parts (tuple[str, ...]): suffixes of files that are part of the record of the file of the same name.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Format(NamedTuple):
     roots: tuple[str, ...] = ()
     keeps_records: bool = True
     can_omit_text: bool = False
+    parts: tuple[str, ...] = ()
 
     def check_options(self, options: WriteOptions) -> None:
         """Refuse what the format cannot do.
@@ -84,7 +86,7 @@ FORMATS: tuple[Format, ...] = (
     Format("bioc-json", (".json",), ("bioc",), read_bioc_json, write_bioc_json),
     Format("pubtator", (".pubtator",), ("bioc",), read_pubtator, write_pubtator, FORBIDDEN_ID_CHARS),
     Format("docbin", (".spacy",), (), read_docbin, write_docbin),
-    Format("brat", (".zip", ".ann"), (), read_brat, write_brat, can_omit_text=True),
+    Format("brat", (".zip", ".ann"), (), read_brat, write_brat, can_omit_text=True, parts=(".txt",)),
     Format("medline", (".xml",), ("lxml",), read_medline, None, roots=MEDLINE.roots),
     Format("jats", JATS_SUFFIXES, ("lxml",), read_jats, None, roots=JATS.roots),
     Format("jats-tar", (".tar", ".tgz"), ("lxml",), read_jats_tar, None),

@@ -169,8 +169,11 @@ def _walk(folder: Path, fmt: Format) -> Iterator[tuple[Path, str | None]]:
             reason = _folder_reason(path, fmt)
             if reason is not None:
                 yield path, reason
+        read = {stem_of(Path(name)) for name in files if has_suffix(Path(name), fmt)}
         for path in (Path(parent, name) for name in files):
-            yield path, _file_reason(path, fmt)
+            # A text of BRAT is read with its annotations.
+            if not (path.suffix in fmt.parts and path.stem in read):
+                yield path, _file_reason(path, fmt)
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 

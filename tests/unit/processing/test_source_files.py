@@ -85,6 +85,31 @@ def test_what_a_folder_has_beside_inputs_is_counted_and_named(tmp_path: Path) ->
     }
 
 
+def test_a_text_of_brat_is_part_of_its_annotations_and_not_left_out(tmp_path: Path, nlp: Language) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, content in {
+        "a.txt": "a mouse",
+        "a.ann": "T1\tTaxon 2 7\tmouse\n",
+        "b.txt": "yeast",
+        "b.ann.gz": gzip.compress(b""),
+        "alone.txt": "no annotations",
+        "annotation.conf": "",
+    }.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    sources, others = find_sources([folder], "brat")
+    assert [source.name for source in sources] == ["a", "b"]
+    assert [(path.name, why) for path, why in others] == [
+        ("alone.txt", "other suffix"),
+        ("annotation.conf", "other suffix"),
+    ]
+    annotate(folder, tmp_path / "out.jsonl", nlp, input_format="brat")
+    assert [row["text"] for row in read_lines(tmp_path / "out.jsonl")] == ["a mouse", "yeast"]
+    # Given one by one, they are two records of one id: that is said.
+    with pytest.raises(ValueError, match=r"a\.txt, record 1: its id 'a' is also that of .*a\.ann, record 1"):
+        annotate([folder / "a.ann", folder / "a.txt"], tmp_path / "two.jsonl", nlp)
+
+
 def test_files_that_were_left_out_are_in_the_summary_and_in_the_error_if_none_is_left(
     tmp_path: Path, nlp: Language
 ) -> None:
