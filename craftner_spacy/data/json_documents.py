@@ -14,8 +14,10 @@ from .limits import MAX_RECORD_BYTES, check_json
 from .records import BadRecord, shorten
 
 CHUNK_BYTES = 65_536
-_OUTSIDE = re.compile(rb'["\[\]{}]')
-_IN_STRING = re.compile(rb'["\\]')
+_STRING = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_IN_STRING = re.compile(_STRING, re.DOTALL)
+_OUTSIDE = re.compile(rb'(?:[^"\[\]{}]+|"%s")*' % _STRING, re.DOTALL)
+"""What has no bracket: up to the end of a string, and any number of whole strings with what is between."""
 _ARRAY = re.compile(rb'(?<!\\)"(documents|PubTator3|passages)"\s*:\s*\[\Z')
 """The beginning of an array that holds documents, or that makes the object around it a document."""
 _LONGEST_NAME = 200
@@ -171,18 +173,26 @@ class _Splitter:
 
 def _pieces(file: BufferedIOBase) -> Iterator[tuple[bytes, bytes]]:
     """All bytes of a file in order, in pieces, each with the bracket outside of strings that it ends with."""
-    in_string, position = False, 0
+    in_string = is_escaped = False
     while chunk := file.read(CHUNK_BYTES):
-        start = 0
-        while match := (_IN_STRING if in_string else _OUTSIDE).search(chunk, position):
-            position, sign = match.end(), match[0]
-            if sign == b"\\":
-                position += 1
-            elif sign == b'"':
+        # A backslash at the end of a chunk is about the first sign of the next one.
+        start, position = 0, int(is_escaped)
+        is_escaped = False
+        while position < len(chunk):
+            position = _end(_IN_STRING if in_string else _OUTSIDE, chunk, position)
+            sign = chunk[position : position + 1]
+            position += 1
+            if sign == b'"':
                 in_string = not in_string
-            else:
+            elif sign == b"\\":
+                is_escaped = True
+            elif sign:
                 yield chunk[start:position], sign
                 start = position
         yield chunk[start:], b""
-        # A backslash at the end of the chunk is about the first sign of the next one.
-        position = max(0, position - len(chunk))
+
+
+def _end(pattern: re.Pattern[bytes], content: bytes, position: int) -> int:
+    """Where a pattern that always matches ends."""
+    match = pattern.match(content, position)
+    return match.end() if match else position

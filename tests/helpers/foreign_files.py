@@ -76,7 +76,7 @@ def conll_file(records: Sequence[Record]) -> bytes:
             tags = ["B-Gene", *("O" for _ in words[1:])]
             sentences.append("\n".join(f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True)))
         documents.append("\n\n".join(sentences))
-    return ("\n\n".join(documents) + "\n").encode()
+    return "".join(f"\n{document}\n" for document in documents).encode()
 
 
 def prodigy_file(records: Sequence[Record]) -> bytes:
