@@ -10,11 +10,16 @@ from craftner_spacy.commands.stops import clean_stops
 
 
 @pytest.fixture(autouse=True)
-def default_handler() -> Iterator[None]:
-    """The process has no handler of its own for SIGTERM; Ray, if another test has started it, sets one."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def default_handlers() -> Iterator[None]:
+    """As in a process that was started by a shell in the foreground.
+
+    Ray, if another test has started it, handles SIGTERM; a process in the background ignores SIGINT.
+    """
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
