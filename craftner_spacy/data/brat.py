@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -180,20 +181,30 @@ def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
                         yield BadRecord(f"{name} has no text: beside NAME.ann a file NAME.txt is needed")
                 elif not _BESIDE_TEXTS.search(name):
                     yield BadRecord(f"{name} is neither a text (.txt) nor its annotations (.ann)")
-            n_files = _count_files(file)
-            if n_files is not None and n_files != len(archive.infolist()):
-                yield BadRecord(f"the zip file lists {len(archive.infolist())} of its {n_files} files")
+            if problem := _list_problem(file, len(archive.infolist())):
+                yield BadRecord(problem)
     except zipfile.BadZipFile as err:
         yield BadRecord(f"not a valid zip file: {err}")
 
 
-def _count_files(file: BufferedIOBase) -> int | None:
-    """The number of files that the end of a zip file names, which Python does not compare; None: no end."""
+def _list_problem(file: BufferedIOBase, n_listed: int) -> str | None:
+    """Why the list of a zip file may lack files, which Python does not look at; None if it does not.
+
+    file (BufferedIOBase): the zip file.
+    n_listed (int): files in its list.
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - 0x10015))
-    _, mark, end = file.read().rpartition(b"PK\x05\x06")
-    number = int.from_bytes(end[6:8], "little")
-    return number if mark and number != 0xFFFF else None
+    before, mark, end = file.read().rpartition(b"PK\x05\x06")
+    if not mark or len(end) < 16:
+        return None
+    n_files, n_bytes, start = struct.unpack("<HLL", end[6:16])
+    if n_files not in (n_listed, 0xFFFF):
+        return f"the zip file lists {n_listed} of its {n_files} files"
+    is_large = 0xFFFFFFFF in (n_bytes, start)
+    if not is_large and n_bytes + start != max(0, size - 0x10015) + len(before):
+        return "the zip file has content that is not in its list: files may be lost"
+    return None
 
 
 def _read_members(

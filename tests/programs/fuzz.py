@@ -105,6 +105,12 @@ def change(content: bytes, random: Random) -> bytes:
     return bytes(changed)
 
 
+def change_table(content: bytes, random: Random) -> bytes:
+    """As `change`, but the header stays: a damaged one may have the first row as names of columns."""
+    header, end, rows = content.partition(b"\n")
+    return header + end + change(rows, random)
+
+
 def change_docbin(content: bytes, random: Random) -> bytes:
     """As `change`, before compression: a checksum would find every change after it."""
     return zlib.compress(change(zlib.decompress(content), random), 1)
@@ -150,6 +156,8 @@ def change_but(mark: bytes, content: bytes, random: Random) -> bytes:
 UNKNOWN_TEXTS = ("parquet",)
 """Formats whose files say how long a text is; those of others have no checksums of that."""
 CHANGES: dict[str, Callable[[bytes, Random], bytes]] = {
+    "csv": change_table,
+    "tsv": change_table,
     "docbin": change_docbin,
     "brat": change_zip,
     "pubtator": partial(change_but, b"\n"),

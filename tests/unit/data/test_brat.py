@@ -90,6 +90,9 @@ def test_damaged_and_oversized_zip_files_are_bad_records(monkeypatch: pytest.Mon
         Record("a", TEXT, {}),
         BadRecord("the zip file lists 1 of its 3 files"),
     ]
+    empty = content[: end + 8] + bytes(12) + content[end + 20 :]
+    assert reasons("brat", empty) == ["the zip file has content that is not in its list: files may be lost"]
+    assert reasons("brat", zip_of({})) == []
     damaged = content.replace(TEXT.encode(), b"b" + TEXT.encode()[1:])
     assert "a.txt cannot be read" in str(reasons("brat", damaged))
     monkeypatch.setattr(limits, "MAX_RECORD_BYTES", 5)
