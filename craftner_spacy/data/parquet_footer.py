@@ -83,13 +83,6 @@ def _read_value(data: io.BytesIO, kind: int, depth: int) -> Any:
         head = data.read(1)[0]
         size = head >> 4 if head >> 4 < 15 else _read_varint(data)
         return [_read_value(data, head & 15, depth + 1) for _ in range(size)]
-    if kind == 11:
-        size = _read_varint(data)
-        kinds = data.read(1)[0] if size else 0
-        values = [
-            (_read_value(data, kinds >> 4, depth), _read_value(data, kinds & 15, depth)) for _ in range(size)
-        ]
-        return values
     if kind == 12:
         return _read_struct(data, depth + 1)
     raise ValueError(f"the footer has a value of kind {kind}")

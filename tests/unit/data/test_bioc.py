@@ -9,6 +9,7 @@ import pytest
 from bioc import biocjson, biocxml
 from format_files import BY_NAME, RECORDS, read_bytes, read_record, read_records, reasons, write_records
 
+from craftner_spacy.data import json_documents
 from craftner_spacy.data.records import BadRecord, Passage, Record
 from craftner_spacy.types import Entity
 
@@ -316,3 +317,25 @@ def test_names_that_xml_makes_equal_are_both_kept(tmp_path: Path) -> None:
     record = Record("1", "a", {"\x00": "x", "\x01": "y"})
     (read,) = read_records(xml, write_records(xml, [record], tmp_path))
     assert read.fields == {"\ufffd": "x", "\ufffd_2": "y"}
+
+
+def test_passages_in_an_object_with_documents_are_a_bad_record() -> None:
+    good = json.dumps(JSON_DOCUMENT)
+    (first, second) = reasons("bioc-json", f'{{"documents": [{good}], "passages": []}}'.encode())
+    assert first is None
+    assert second == "not valid JSON: 'passages' in an object with more than one document in it"
+
+
+def test_content_of_any_size_around_documents_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_documents, "MAX_RECORD_BYTES", 1000)
+    good = json.dumps(JSON_DOCUMENT)
+    content = f'{{"note": "{"a" * 5000}", "documents": [{good}]}}'
+    assert reasons("bioc-json", content.encode()) == [None]
+
+
+def test_the_head_of_a_file_is_limited_but_for_its_notes() -> None:
+    document = "<document><id>1</id></document></collection>"
+    notes = "<source>x</source>" * 5000
+    assert reasons("bioc-xml", f"<collection>{notes}{document}".encode()) == [None]
+    (reason,) = reasons("bioc-xml", f"<!-- {'x' * 50_000} --><collection>{document}".encode())
+    assert reason == "the file has more than 50,000 bytes before its first record"

@@ -1,10 +1,11 @@
 """The table of formats, and what holds for all of them: what is written can be read back."""
 
+import errno
 import gzip
 import re
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import takewhile
 from pathlib import Path
@@ -211,3 +212,40 @@ def test_the_documentation_has_the_table() -> None:
     rows = [line.split(" | ")[:4] for line in lines]
     written = {True: "no", False: "yes"}
     assert rows == [[f"| {r.name}", ", ".join(r.suffixes), "yes", written[r.write is None]] for r in FORMATS]
+
+
+def test_a_compressed_xml_file_that_is_damaged_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml.gz"
+    path.write_bytes(gzip.compress(b"<collection>" * 100)[:-9])
+    (bad,) = read_file(path, get_format(path, None, ""), ReadOptions(""))
+    assert isinstance(bad, BadRecord)
+    path.write_bytes(b"no gzip")
+    (bad,) = read_file(path, get_format(path, None, ""), ReadOptions(""))
+    assert isinstance(bad, BadRecord)
+    assert bad.reason.startswith("not valid gzip from here to the end of the file")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("odd place"), "cannot be read from here to the end of the file: OSError: odd place"),
+        (KeyError("x"), "cannot be read from here to the end of the file: KeyError: 'x'"),
+        (OSError(errno.EIO, "disk"), None),
+    ],
+)
+def test_an_error_of_a_reader_is_a_bad_record_unless_it_is_of_the_disk(
+    error: Exception, reason: str | None, tmp_path: Path
+) -> None:
+    def read(file: object, options: ReadOptions) -> Iterator[Record | BadRecord]:
+        yield Record("1", "a", {})
+        raise error
+
+    path = tmp_path / "x.txt"
+    path.write_text("x", encoding="utf8")
+    records = read_file(path, FORMATS[0]._replace(read=read), ReadOptions(""))
+    assert next(records) == Record("1", "a", {})
+    if reason is None:
+        with pytest.raises(OSError, match="disk"):
+            next(records)
+    else:
+        assert list(records) == [BadRecord(reason)]

@@ -184,3 +184,9 @@ def test_a_footer_that_contradicts_itself_is_a_bad_record(tmp_path: Path) -> Non
             damaged[at] = byte
             read = read_bytes("parquet", bytes(damaged))
             assert len(read) >= 2 or any(isinstance(record, BadRecord) for record in read)
+
+
+def test_values_of_a_fixed_length_are_limited(tmp_path: Path) -> None:
+    long = pa.array([b"a" * 100_000], pa.binary(100_000))
+    [bad] = read_table({"id": ["1"], "text": ["a"], "x": long}, tmp_path)
+    assert bad == BadRecord("row group 1, from row 1 on: larger than 16,000,000 bytes: no record may be")
