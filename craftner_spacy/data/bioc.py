@@ -34,6 +34,8 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DOCUMENT = {"id", "infon", "passage", "annotation", "relation"}
 _PASSAGE = {"infon", "offset", "text", "sentence", "annotation", "relation"}
 """The elements of a document and of a passage or a sentence."""
+_KEYS = {"infons", "offset", "sentences", "annotations", "relations", "passages"}
+"""What a passage in JSON may have in place of a text: with other names the text may be one of them."""
 XML = XmlShape(
     records=("document",), wrappers=("collection",), notes=("source", "date", "key", "infon", "version")
 )
@@ -161,6 +163,9 @@ def _passage_text(passage: Any, start: int, gaps: int) -> tuple[str, int]:
     text = _text(passage)
     if text:
         return text, gaps
+    others = [] if "text" in passage or passage.get("sentences") else sorted(set(passage) - _KEYS)
+    if others:
+        raise ValueError(f"the passage at {start} has no text and no sentences, but {shorten(others)}")
     pieces, end = [], start
     for sentence in passage.get("sentences") or ():
         offset = _whole(sentence.get("offset"), "offset")

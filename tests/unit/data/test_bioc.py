@@ -286,6 +286,8 @@ def test_a_bad_document_in_json_loses_only_itself() -> None:
         ({"offset": "0", "text": "a"}, None),
         ({"offset": 0.0, "text": "a", "infons": None}, None),
         ({"offset": 0, "text": None, "sentences": None}, None),
+        ({"offset": 0, "infons": {}}, None),
+        ({"offset": 0, "tekst": "a", "sentences": []}, "the passage at 0 has no text and no sentences, but"),
         ({"offset": None, "text": "a"}, "offset has to be a whole number, not None"),
         ({"offset": True, "text": "a"}, "offset has to be a whole number, not True"),
         ({"offset": 0.5, "text": "a"}, "offset has to be a whole number, not 0.5"),
