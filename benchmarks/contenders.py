@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,23 @@ def hf_token_pipe(folder: Path, **kwargs: Any) -> Run:
     return _piped(nlp)
 
 
+def hf_token_pipe_int8(folder: Path, **kwargs: Any) -> Run:
+    """The same by ONNX Runtime in int8: weights quantized by output, activations as each batch needs."""
+    from optimum.onnxruntime import ORTModelForTokenClassification, ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("hf_token_pipe", config={"model": str(folder), "kwargs": kwargs})
+    settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+    with TemporaryDirectory() as target:
+        ORTModelForTokenClassification.from_pretrained(folder, export=True).save_pretrained(target)
+        ORTQuantizer.from_pretrained(target).quantize(settings, save_dir=target)
+        pipe.hf_pipeline.model = ORTModelForTokenClassification.from_pretrained(
+            target, file_name="model_quantized.onnx"
+        )
+    return _piped(nlp)
+
+
 def spacy_wrap(folder: Path) -> Run:
     """spacy-wrap, with its default settings."""
     import spacy_wrap  # noqa: F401 (registers its factory; an optional requirement)
@@ -55,10 +73,10 @@ def _piped(nlp: Language) -> Run:
     return lambda texts: sum(len(doc.ents) for doc in nlp.pipe(texts))
 
 
-def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, float]:
+def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, str, float]:
     """The network alone, on the batches that the component makes of some texts: an upper limit of the speed.
 
-    RETURNS: the run, which ignores the texts that it is given, and its floating-point operations.
+    RETURNS: the run, which ignores the texts that it is given, its precision, and its operations.
     """
     nlp = load_pipeline(str(folder))
     batches = batches_of(nlp, texts)
@@ -69,7 +87,11 @@ def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, float]:
             shim.predict(batch)
         return 0
 
-    return run, sum(operations(shim.network.config, batch.args[1]) for batch in batches)
+    return (
+        run,
+        shim.inference_precision,
+        sum(operations(shim.network.config, batch.args[1]) for batch in batches),
+    )
 
 
 def batches_of(nlp: Language, texts: Sequence[str]) -> list[ArgsKwargs]:
@@ -89,7 +111,7 @@ def batches_of(nlp: Language, texts: Sequence[str]) -> list[ArgsKwargs]:
 
 
 def operations(config: Any, lengths: Sequence[int]) -> float:
-    """Floating-point operations of the matrix products of a BERT, not counting padding.
+    """Operations of the matrix products of a BERT, not counting padding.
 
     For one wordpiece, a layer with hidden size d and intermediate size f needs 8d² + 4df, and 4nd for
     attention to the n wordpieces of the window.

@@ -2,6 +2,7 @@
 
 import platform
 import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -9,21 +10,24 @@ from typing import Any
 import torch
 from timing import timed
 
-from craftner_spacy.inference.bf16 import has_bf16_units
+from craftner_spacy.inference.int8 import can_quantize
+from craftner_spacy.inference.quantized_linear import IntegerProduct, Integers
+from craftner_spacy.inference.units import has_bf16_units
+
+SIZE = 2048
 
 
 def describe() -> dict[str, Any]:
-    """Name, threads of torch, whether there are units for bf16, and GFLOP/s of matrix products by dtype."""
-    gflops = {"fp32": matmul_gflops(torch.float32)}
+    """Name, threads of torch, and GFLOP/s of matrix products in each numeric precision that it has units for."""
+    gflops = {"fp32": product_gflops(torch.matmul, *_matrices(torch.float32))}
     if has_bf16_units("cpu"):
         # Without units for it, bf16 is emulated and very slow.
-        gflops["bf16"] = matmul_gflops(torch.bfloat16)
-    return {
-        "name": name(),
-        "threads": torch.get_num_threads(),
-        "bf16_units": has_bf16_units("cpu"),
-        "gflops": gflops,
-    }
+        gflops["bf16"] = product_gflops(torch.matmul, *_matrices(torch.bfloat16))
+    if can_quantize():
+        product = IntegerProduct(torch.rand(SIZE, SIZE), torch.zeros(SIZE), Integers(1.0, 0))
+        integers = torch.randint(0, 255, (SIZE, SIZE), dtype=torch.uint8)
+        gflops["int8"] = product_gflops(product, integers, torch.float32)
+    return {"name": name(), "threads": torch.get_num_threads(), "gflops": gflops}
 
 
 def name() -> str:
@@ -33,8 +37,11 @@ def name() -> str:
     return match[1] if match else platform.machine()
 
 
-def matmul_gflops(dtype: torch.dtype, size: int = 2048, rounds: int = 5) -> float:
-    """GFLOP/s of matrix products of this dtype: the median of some rounds."""
-    a, b = torch.rand(size, size).to(dtype), torch.rand(size, size).to(dtype)
-    torch.matmul(a, b)
-    return 2 * size**3 / median(timed(torch.matmul, a, b) for _ in range(rounds)) / 1e9
+def product_gflops(product: Callable[..., Any], *inputs: Any, rounds: int = 5) -> float:
+    """GFLOP/s of a product of two square matrices of `SIZE`: the median of some rounds."""
+    product(*inputs)
+    return 2 * SIZE**3 / median(timed(product, *inputs) for _ in range(rounds)) / 1e9
+
+
+def _matrices(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(SIZE, SIZE).to(dtype), torch.rand(SIZE, SIZE).to(dtype)

@@ -9,6 +9,7 @@ from contenders import (
     Run,
     bare_forward,
     hf_token_pipe,
+    hf_token_pipe_int8,
     ours,
     spacy_wrap,
     transformers_pipeline,
@@ -16,7 +17,8 @@ from contenders import (
 from texts import KINDS, count_words, cut, take_words
 from timing import interleaved
 
-from craftner_spacy.inference.bf16 import has_bf16_units
+from craftner_spacy.inference.int8 import can_quantize
+from craftner_spacy.inference.units import has_bf16_units
 
 
 def by_model(
@@ -37,17 +39,24 @@ def by_model(
 
 def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
     """Words per second of each contender, and how many times as fast the component is."""
-    network_alone, operations = bare_forward(model, texts)
+    network_alone, auto, operations = bare_forward(model, texts)
     runs: dict[str, Run] = {"craft_ner": ours(model), "network alone": network_alone}
-    runs["craft_ner, int8"] = ours(model, precision="int8")
+    precisions = ["fp32", *(["bf16"] if has_bf16_units("cpu") else []), *(["int8"] if can_quantize() else [])]
+    for precision in precisions:
+        if precision != auto:
+            runs[f"craft_ner, {precision}"] = ours(model, precision)
     runs["transformers pipeline"] = transformers_pipeline(model)
     runs["hf_token_pipe"] = hf_token_pipe(model)
     for batch_size in (8, 16):
         runs[f"hf_token_pipe, batch_size {batch_size}"] = hf_token_pipe(model, batch_size=batch_size)
-    if has_bf16_units("cpu"):
-        runs["hf_token_pipe, bfloat16"] = hf_token_pipe(model, torch_dtype="bfloat16")
-        runs["hf_token_pipe, bfloat16, batch_size 8"] = hf_token_pipe(
-            model, torch_dtype="bfloat16", batch_size=8
+    for batch_size in (1, 8):
+        name = f"batch_size {batch_size}"
+        if has_bf16_units("cpu"):
+            runs[f"hf_token_pipe, bfloat16, {name}"] = hf_token_pipe(
+                model, torch_dtype="bfloat16", batch_size=batch_size
+            )
+        runs[f"hf_token_pipe, int8 of ONNX Runtime, {name}"] = hf_token_pipe_int8(
+            model, batch_size=batch_size
         )
     runs["spacy-wrap"] = spacy_wrap(model)
     seconds = interleaved(runs, texts, rounds)
@@ -55,6 +64,7 @@ def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
     ours_seconds = seconds["craft_ner"]
     return {
         "documents": len(texts),
+        "precision": auto,
         "gflops": operations / median(ours_seconds) / 1e9,
         "contenders": {
             name: {

@@ -12,32 +12,29 @@ from tables import page, table
 def as_markdown(report: dict[str, Any]) -> str:
     """The page: an introduction, and tables of all parts."""
     cpu = report["cpu"]
-    precision = "bf16" if cpu["bf16_units"] else "fp32"
-    peak = ", ".join(f"{gflops:,.0f} GFLOP/s in {dtype}" for dtype, gflops in cpu["gflops"].items())
+    peak = ", ".join(f"{gflops:,.0f} GFLOP/s in {precision}" for precision, gflops in cpu["gflops"].items())
     parts = [
         "# Speed",
-        f"{cpu['name']}, {cpu['threads']} threads. Matrix products: {peak}. "
-        f'`precision = "auto"` is {precision} here. The tables by model and the figure for two processes are '
-        f"medians of {report['rounds']} rounds, in which the contenders take turns.",
+        f"{cpu['name']}, {cpu['threads']} threads. Matrix products: {peak}. The tables by model and the figure "
+        f"for two processes are medians of {report['rounds']} rounds, in which the contenders take turns.",
     ]
     for model, by_kind in report["models"].items():
-        parts += _by_contender(model, by_kind, report["words"][model], cpu["gflops"][precision], precision)
+        parts += _by_contender(model, by_kind, report["words"][model], cpu["gflops"])
     return page(*parts, *_by_size(report), *_others(report), measured.measured_on(report))
 
 
-def _by_contender(
-    model: str, by_kind: dict[str, Any], n_words: int, peak: float, precision: str
-) -> list[str]:
+def _by_contender(model: str, by_kind: dict[str, Any], n_words: int, peaks: dict[str, float]) -> list[str]:
     """Words per second of each contender, and the share of the CPU's peak."""
+    precision = next(iter(by_kind.values()))["precision"]
     rows = []
     for name in next(iter(by_kind.values()))["contenders"]:
         cells = [measures["contenders"][name] for measures in by_kind.values()]
         rows.append([name, *(f"{c['words_per_second']:,.0f} ({c['times_as_fast']:.2f})" for c in cells)])
-    shares = ", ".join(f"{measures['gflops'] / peak:.0%}" for measures in by_kind.values())
+    shares = ", ".join(f"{measures['gflops'] / peaks[precision]:.0%}" for measures in by_kind.values())
     return [
         f"## {model}",
         f"Words per second, on texts of {n_words:,} words in all; in parentheses, how many times as fast "
-        "`craft_ner` is.",
+        f'`craft_ner` is, whose `precision = "auto"` is {precision} here.',
         table(["", *by_kind], rows),
         f"Share of the {precision} peak, from texts to entities: {shares}.",
     ]

@@ -31,7 +31,7 @@ import craftner_spacy
 sys.path.insert(1, str(Path(__file__).parents[1] / "scripts" / "measure"))
 import measured
 
-OPTIONAL_PACKAGES = ("spacy-huggingface-pipelines", "spacy-wrap")
+OPTIONAL_PACKAGES = ("spacy-huggingface-pipelines", "spacy-wrap", "optimum", "onnxruntime")
 
 
 def main(

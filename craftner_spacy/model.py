@@ -56,8 +56,7 @@ def TokenClassifier(  # noqa: N802 (architectures of spaCy are named like classe
     get_spans (Callable): a span getter of spacy-transformers; its spans are what the encoder reads at once.
     revision (str): branch, tag or commit of a hub model.
     pooling (str): the logits of a word are those of its 'first' wordpiece, or their 'mean' or 'max'.
-    precision (str): 'fp32', 'bf16', 'int8' (on the CPU), or 'auto': bf16 where
-        the device is faster in it than in fp32, else fp32.
+    precision (str): 'fp32', 'bf16', 'int8' (on the CPU), or 'auto'; see `inference.precision`.
     RETURNS (Model): its input is a list of Doc, its output a list of `WordScores`.
     RAISES: ValueError for an unknown pooling or precision or an empty name.
     """

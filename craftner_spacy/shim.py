@@ -18,7 +18,7 @@ from .batching import min_cost_batches
 from .folders import load_folder, save_folder, saved_dtype
 from .inference.calibration import sample_windows
 from .inference.network import InferenceNetwork
-from .inference.precision import make_network, resolve_precision
+from .inference.precision import Inference, make_inference, training_precision
 from .locking import LOADING
 from .tags import TagScheme, read_tags
 from .types import Ints
@@ -31,7 +31,7 @@ class TokenClassifierShim(HFShim):
     """Holds tokenizer and network. Serialized as a plain Hugging Face folder, without pickle.
 
     Inference in bf16 or int8 uses a copy of the weights that is made once. Training in bf16 keeps the weights
-    in fp32 and casts in each operation (autocast); with int8, training is in fp32.
+    in fp32 and casts in each operation (autocast); with int8 as the setting, training is in fp32.
 
     scheme (TagScheme | None): the network's tags; None while nothing is loaded.
     special (SpecialPieces): what stands around each window.
@@ -46,7 +46,7 @@ class TokenClassifierShim(HFShim):
 
     def _set(self, hf_model: HFObjects) -> None:
         self._hfmodel = hf_model
-        self._inference: InferenceNetwork | None = None
+        self._inference: Inference | None = None
         # The process that it is used in; None after unpickling.
         self._pid: int | None = os.getpid()
         self.scheme: TagScheme | None = None
@@ -76,8 +76,11 @@ class TokenClassifierShim(HFShim):
 
     @property
     def inference_precision(self) -> str:
-        """What `precision` stands for on the network's device: 'fp32', 'bf16' or 'int8'."""
-        return resolve_precision(self.precision, self.device.type)
+        """The precision of `inference_network`: 'fp32', 'bf16' or 'int8'.
+
+        RAISES: as `inference_network`.
+        """
+        return self._make_inference().precision
 
     @property
     def inference_network(self) -> InferenceNetwork:
@@ -85,16 +88,20 @@ class TokenClassifierShim(HFShim):
 
         RAISES: ValueError for int8 on a GPU; ImportError for int8 if torch lacks the operators.
         """
-        if self._inference is None:
+        return self._make_inference().network
+
+    def _make_inference(self) -> Inference:
+        inference = self._inference
+        if inference is None:
             with LOADING:
-                if self._inference is None:
-                    precision = self.inference_precision
-                    logger.info("%s is used for inference on %s", precision, self.device)
+                inference = self._inference
+                if inference is None:
                     max_width = self.max_pieces + self.special.number
-                    self._inference = make_network(
-                        self.network, precision, max_width, self.special.padding, self._sample_windows
+                    self._inference = inference = make_inference(
+                        self.network, self.precision, max_width, self.special.padding, self._sample_windows
                     )
-        return self._inference
+                    logger.info("%s is used for inference on %s", inference.precision, self.device)
+        return inference
 
     def _sample_windows(self) -> list[torch.Tensor]:
         return sample_windows(self.tokenizer, self.special, self.max_pieces)
@@ -139,12 +146,12 @@ class TokenClassifierShim(HFShim):
             # A forked process does not have the parent's thread pool, and waiting for it would hang.
             torch.set_num_threads(1)
         if self._inference is not None:
-            self._inference.prepare_process()
+            self._inference.network.prepare_process()
         self._pid = os.getpid()
 
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable]:
         self._inference = None
-        in_bf16 = self.inference_precision == "bf16"
+        in_bf16 = training_precision(self.precision, self.device.type) == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=in_bf16):
             output, backprop = super().begin_update(inputs)
         return output.logits, backprop

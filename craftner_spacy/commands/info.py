@@ -14,7 +14,7 @@ def info_command(model: Model = "small", kb: Kb = "auto", gpu_id: GpuId = -1) ->
     """
     from rich.table import Table
 
-    from ..inference.bf16 import has_bf16_units
+    from ..inference.units import has_bf16_units, prefers_int8
     from ..model import get_shim
     from ..pipelines import VERSIONS, describe_model, get_component, get_linker, load_pipeline
 
@@ -22,7 +22,9 @@ def info_command(model: Model = "small", kb: Kb = "auto", gpu_id: GpuId = -1) ->
     nlp = load_pipeline(model, kb=kb)
     facts = describe_model(nlp)
     component = get_component(nlp)
-    units = "has" if has_bf16_units(facts["device"]) else "has no"
+    device = facts["device"]
+    units = {"bf16": has_bf16_units(device), "int8": prefers_int8(device)}
+    fast = " and ".join(name for name, has in units.items() if has) or "neither bf16 nor int8"
     table = Table("what", "value", "why")
     for name in VERSIONS:
         table.add_row(name, facts[name], "installed")
@@ -33,11 +35,11 @@ def info_command(model: Model = "small", kb: Kb = "auto", gpu_id: GpuId = -1) ->
     )
     table.add_row("model", model, f"labels: {', '.join(component.scheme.labels)}")
     table.add_row("weights and config", facts["digest"][:16], "start of their SHA-256")
-    table.add_row("device", facts["device"], f"--gpu-id {gpu_id}")
+    table.add_row("device", device, f"--gpu-id {gpu_id}")
     table.add_row(
         "precision",
         facts["precision"],
-        f"precision = {get_shim(component.model).precision}; {facts['device']} {units} units for bf16",
+        f"precision = {get_shim(component.model).precision}; {device} is faster in {fast}",
     )
     table.add_row("threshold", str(facts["threshold"]), "of the component")
     table.add_row("batch_tokens", str(facts["batch_tokens"]), "of the component")

@@ -1,4 +1,4 @@
-"""Inference in bf16: where it is faster than fp32, and the network for it."""
+"""The network for inference in bf16."""
 
 from copy import deepcopy
 from typing import Any
@@ -14,19 +14,6 @@ from .unpadded_bert import UnpaddedAttention, UnpaddedBert
 WIDTH_STEP = 32
 """On the CPU, windows are padded to a multiple of this number of wordpieces, since each new shape of a
 product takes time and memory (see `unpadded_bert`)."""
-
-
-def has_bf16_units(device: str) -> bool:
-    """Whether the device multiplies matrices faster in bf16 than in fp32.
-
-    device (str): its type: 'cpu', 'cuda', ...
-    """
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def make_bf16_network(network: Any, max_pieces: int, padding: int) -> InferenceNetwork:

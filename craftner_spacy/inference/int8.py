@@ -1,6 +1,6 @@
-"""Inference in integers of 8 bits on the CPU: where it can be done, and the network for it."""
+"""The network for inference in integers of 8 bits on the CPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -9,12 +9,11 @@ from torch import nn
 from transformers import BertForTokenClassification
 from transformers.activations import GELUActivation
 
-from .bf16 import has_bf16_units
-from .calibration import observe_ranges
 from .feed_forward import make_feed_forward
 from .network import InferenceNetwork
 from .padding import PaddedNetwork
 from .quantized_linear import QuantizedLinear, Ranges
+from .units import has_bf16_units
 from .unpadded_bert import UnpaddedAttention, UnpaddedBert
 
 
@@ -24,30 +23,23 @@ def can_quantize() -> bool:
 
 
 def make_int8_network(
-    network: Any, max_pieces: int, padding: int, sample: Sequence[torch.Tensor]
+    network: Any, max_pieces: int, padding: int, ranges: Mapping[str, Ranges]
 ) -> InferenceNetwork:
     """A network for inference in int8. Weights that are not quantized are shared with the network given.
 
     network: a token classifier of Hugging Face, in fp32, on the CPU; it stays as it is.
     max_pieces (int): the longest window that the network reads, in wordpieces, special tokens included.
     padding (int): the vocabulary id of the padding.
-    sample: windows of text, vocabulary ids (n_pieces,), which show the ranges of numbers.
-    RAISES: ImportError if this version of torch lacks the operators.
+    ranges: of the inputs of its linear layers, by name; layers that have none are not quantized.
     """
-    if not can_quantize():
-        raise ImportError(
-            f"[model] precision = 'int8': torch {torch.__version__} has no operators for it on this CPU; "
-            "allowed are auto, fp32, bf16"
-        )
-    network.eval()
-    copy = deepcopy(network, {id(weight): weight for weight in network.parameters()})
-    ranges = observe_ranges(copy, sample)
+    copy = deepcopy(network, {id(weight): weight for weight in network.parameters()}).eval()
+    by_layer = {copy.get_submodule(name): layer_ranges for name, layer_ranges in ranges.items()}
     if UnpaddedBert.fits(network, max_pieces) and _has_gelu(network):
-        return _quantize_bert(copy, ranges)
+        return _quantize_bert(copy, by_layer)
     for module in list(copy.base_model.modules()):
         for name, layer in list(module.named_children()):
-            if type(layer) is nn.Linear and layer in ranges:
-                setattr(module, name, _quantize(layer, ranges))
+            if type(layer) is nn.Linear and layer in by_layer:
+                setattr(module, name, _quantize(layer, by_layer))
     return PaddedNetwork(copy, padding)
 
 

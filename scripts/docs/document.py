@@ -134,7 +134,8 @@ def scores(report: dict[str, Any]) -> str:
 
 def speed(report: dict[str, Any]) -> str:
     """Words per second of the component and of others with the same weights, for each model."""
-    kinds = list(next(iter(report["models"].values())))
+    first = next(iter(report["models"].values()))
+    kinds, precision = list(first), next(iter(first.values()))["precision"]
     rows = []
     for model, by_kind in report["models"].items():
         speeds = [
@@ -158,8 +159,7 @@ def speed(report: dict[str, Any]) -> str:
     return page(
         table(["words per second", *kinds], rows),
         f"With the same weights, in one run on {cpu['threads']} cores ({cpu['name']}). "
-        f'`precision = "auto"` is {"bf16" if cpu["bf16_units"] else "fp32"} there. All figures are in '
-        "`metrics/speed.md`.",
+        f'`precision = "auto"` is {precision} there. All figures are in `metrics/speed.md`.',
     )
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast, get_scheduler
 
-from craftner_spacy.inference.bf16 import has_bf16_units
+from craftner_spacy.inference.units import has_bf16_units
 from craftner_spacy.tags import TagScheme
 from craftner_spacy.wordpieces import special_pieces
 

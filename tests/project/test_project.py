@@ -255,8 +255,9 @@ def test_the_docs_have_the_measured_figures(trained: Path, folder: Path, tmp_pat
     speeds = {"craft_ner": 9000.0, "transformers pipeline": 2500.0, "spacy-wrap": 2000.0}
     speeds |= {"hf_token_pipe": 2400.0, "hf_token_pipe, bfloat16": 4100.0}
     contenders = {name: {"words_per_second": speed} for name, speed in speeds.items()}
-    cpu = {"name": "Processor", "threads": 2, "bf16_units": True}
-    part = document.speed({"cpu": cpu, "models": {"small": {"articles": {"contenders": contenders}}}})
+    articles = {"precision": "bf16", "contenders": contenders}
+    cpu = {"name": "Processor", "threads": 2}
+    part = document.speed({"cpu": cpu, "models": {"small": {"articles": articles}}})
     for line in (
         "| **`craft_ner`**, small | 9,000 |",
         "| `hf_token_pipe` by default, small | 2,400 |",

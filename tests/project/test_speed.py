@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cpu
 import measure_processes
 import measure_sizes
 import pytest
@@ -28,6 +29,7 @@ def made_report() -> dict[str, Any]:
     by_kind = {
         kind: {
             "documents": 3,
+            "precision": "bf16",
             "gflops": 20.0,
             "contenders": {
                 "craft_ner": {"words_per_second": 2000.0, "times_as_fast": 1.0},
@@ -42,7 +44,6 @@ def made_report() -> dict[str, Any]:
         "cpu": {
             "name": "A processor",
             "threads": 2,
-            "bf16_units": True,
             "gflops": {"fp32": 10.0, "bf16": 40.0},
         },
         "words": {"small": 3000},
@@ -68,8 +69,8 @@ def test_the_page_has_all_figures(tmp_path: Path) -> None:
     page = render.as_markdown(report)
     for expected in (
         "A processor, 2 threads. Matrix products: 10 GFLOP/s in fp32, 40 GFLOP/s in bf16. "
-        '`precision = "auto"` is bf16 here.',
         "on texts of 3,000 words in all;",
+        'how many times as fast `craft_ner` is, whose `precision = "auto"` is bf16 here.',
         "| hf_token_pipe | 500 (4.00) | 500 (4.00) | 500 (4.00) |",
         "Share of the bf16 peak, from texts to entities: 50%, 50%, 50%.",
         "| 1,000 | 80 | 75 |",
@@ -125,9 +126,10 @@ def test_each_part_measures_something(tiny_model: Path, articles: Path) -> None:
 
 
 def test_the_network_alone_runs_on_the_batches_of_the_component(tiny_model: Path) -> None:
-    run, n_operations = bare_forward(tiny_model, TEXTS)
+    run, precision, n_operations = bare_forward(tiny_model, TEXTS)
     assert run(TEXTS) == 0
     assert n_operations > 0
+    assert precision in ("fp32", "bf16", "int8")
     assert ours(tiny_model, "fp32")(TEXTS) >= 0
     config = AutoConfig.from_pretrained(tiny_model)
     d, f = config.hidden_size, config.intermediate_size
@@ -138,3 +140,15 @@ def test_the_network_alone_runs_on_the_batches_of_the_component(tiny_model: Path
 def test_memory_of_a_process_is_read() -> None:
     memory = read_memory()
     assert 10 < memory.resident <= memory.peak
+
+
+def test_the_cpu_is_described_in_each_precision_that_it_has_units_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cpu, "SIZE", 64)
+    for has_units in (True, False):
+        monkeypatch.setattr(cpu, "has_bf16_units", lambda device, has_units=has_units: has_units)
+        monkeypatch.setattr(cpu, "can_quantize", lambda has_units=has_units: has_units)
+        gflops = cpu.describe()["gflops"]
+        assert list(gflops) == (["fp32", "bf16", "int8"] if has_units else ["fp32"])
+        assert min(gflops.values()) > 0

@@ -17,7 +17,7 @@ from craftner_spacy.model import get_shim
 def test_threads_load_a_model_once(trained_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = make_nlp(trained_model, precision="bf16")
     component = get_craft_ner(nlp)
-    load_folder, make_network = shim_module.load_folder, shim_module.make_network
+    load_folder, make_inference = shim_module.load_folder, shim_module.make_inference
     calls: list[str] = []
 
     def load_slowly(*args: object) -> HFObjects:
@@ -28,10 +28,10 @@ def test_threads_load_a_model_once(trained_model: Path, monkeypatch: pytest.Monk
     def make_slowly(*args: object) -> object:
         calls.append("make")
         time.sleep(0.2)
-        return make_network(*args)  # type: ignore[arg-type]
+        return make_inference(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(shim_module, "load_folder", load_slowly)
-    monkeypatch.setattr(shim_module, "make_network", make_slowly)
+    monkeypatch.setattr(shim_module, "make_inference", make_slowly)
     docs = [nlp.make_doc(text) for text in TEXTS]
     with ThreadPoolExecutor(len(docs)) as threads:
         assert [read_ents(doc) for doc in threads.map(component, docs)] == GOLD

@@ -50,7 +50,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inference": (
         ("algorithms",),
         (
-            "inference.network inference.packed_linear inference.quantized_linear",
+            "inference.network inference.packed_linear inference.quantized_linear inference.units",
             "inference.calibration inference.feed_forward inference.padding inference.unpadded_bert",
             "inference.bf16",
             "inference.int8",

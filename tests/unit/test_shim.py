@@ -31,11 +31,12 @@ def dtypes(network: InferenceNetwork) -> set[torch.dtype]:
     return {weights.dtype for weights in network.network.parameters()}
 
 
-@pytest.mark.parametrize("units", [True, False])
-def test_auto_takes_bf16_where_there_are_units(
-    tiny_model: Path, units: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("taken", ["fp32", "bf16"])
+def test_the_network_is_made_once_in_the_precision_that_auto_takes(
+    tiny_model: Path, taken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(precision, "has_bf16_units", lambda device: units)
+    monkeypatch.setattr(precision, "prefers_int8", lambda device: False)
+    monkeypatch.setattr(precision, "has_bf16_units", lambda device: taken == "bf16")
     model = make_model(tiny_model, precision="auto")
     doc = spacy.blank("en")(TEXT)
     with caplog.at_level("INFO", logger="craftner_spacy.shim"):
@@ -44,9 +45,10 @@ def test_auto_takes_bf16_where_there_are_units(
     messages = [
         record.message for record in caplog.records if "is used for inference on cpu" in record.message
     ]
-    assert messages == [f"{'bf16' if units else 'fp32'} is used for inference on cpu"]
+    assert messages == [f"{taken} is used for inference on cpu"]
     shim = get_shim(model)
-    assert (torch.bfloat16 in dtypes(shim.inference_network)) is units
+    assert shim.inference_precision == taken
+    assert (torch.bfloat16 in dtypes(shim.inference_network)) is (taken == "bf16")
     assert {weights.dtype for weights in shim.network.parameters()} == {torch.float32}
 
 

@@ -160,7 +160,7 @@ def test_info_shows_model_device_and_precision_and_why(tiny_model: Path) -> None
         str(tiny_model),
         "Cell, Chemical, Gene",
         "cpu",
-        "units for bf16",
+        "is faster in",
     ):
         assert part in printed
     refused = CliRunner().invoke(app, ["info", "--model", "/nowhere"])

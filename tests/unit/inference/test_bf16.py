@@ -1,4 +1,4 @@
-"""Inference in bf16: which devices have units for it, and the network for it."""
+"""The network for inference in bf16."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from craftner_spacy.folders import load_folder
 from craftner_spacy.inference import bf16
-from craftner_spacy.inference.bf16 import WIDTH_STEP, has_bf16_units, make_bf16_network
+from craftner_spacy.inference.bf16 import WIDTH_STEP, make_bf16_network
 from craftner_spacy.inference.network import InferenceNetwork
 from craftner_spacy.inference.packed_linear import PackedLinear, can_pack
 from craftner_spacy.inference.padding import PaddedNetwork, pad
@@ -16,32 +16,6 @@ from craftner_spacy.inference.unpadded_bert import UnpaddedBert
 
 PIECES = torch.tensor([2, 7, 9, 11, 3, 2, 8, 3])
 LENGTHS = [5, 3]
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [
-        ({"amx_bf16": True}, True),
-        ({"avx512_bf16": True, "amx_bf16": False}, True),
-        ({"avx512_bf16": False, "avx2": True}, False),
-        ({}, False),
-    ],
-)
-def test_units_of_the_cpu(
-    capabilities: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert has_bf16_units("cpu") is expected
-    assert has_bf16_units("mps") is False
-
-
-@pytest.mark.parametrize("has_units", [True, False])
-def test_emulated_units_of_a_gpu_do_not_count(has_units: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def is_supported(including_emulation: bool) -> bool:
-        return has_units or including_emulation
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    assert has_bf16_units("cuda") is has_units
 
 
 def layers(network: InferenceNetwork) -> Iterator[nn.Module]:

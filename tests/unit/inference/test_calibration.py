@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from craftner_spacy.folders import load_folder
-from craftner_spacy.inference.calibration import SAMPLE, observe_ranges, sample_windows
+from craftner_spacy.inference.calibration import SAMPLE, observe, probability_change, sample_windows
+from craftner_spacy.inference.padding import PaddedNetwork
 from craftner_spacy.sources import find_folder
 from craftner_spacy.wordpieces import special_pieces
 
@@ -43,11 +44,24 @@ def test_the_shipped_vocabulary_covers_the_sample() -> None:
 def test_ranges_hold_all_inputs_of_all_windows(tiny_model: Path) -> None:
     network = load_folder(tiny_model).transformer.eval()
     windows = [torch.tensor([2, 7, 9, 3]), torch.tensor([2, 11, 3])]
-    ranges = observe_ranges(network, windows)
-    assert ranges.keys() == {layer for layer in network.modules() if isinstance(layer, nn.Linear)}
+    ranges = observe(network, windows).ranges
+    assert ranges.keys() == {name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)}
     with torch.inference_mode():
         states = [network.bert(input_ids=window[None]).last_hidden_state[0] for window in windows]
     low, high = torch.aminmax(torch.cat(states), dim=0)
-    assert torch.allclose(ranges[network.classifier].low, low)
-    assert torch.allclose(ranges[network.classifier].high, high)
+    assert torch.allclose(ranges["classifier"].low, low)
+    assert torch.allclose(ranges["classifier"].high, high)
     assert not any(layer._forward_pre_hooks for layer in network.modules()), "no hook stays"
+
+
+def test_the_change_is_the_probability_that_goes_to_other_tags(tiny_model: Path) -> None:
+    network = load_folder(tiny_model).transformer.eval()
+    windows = [torch.tensor([2, 7, 9, 3]), torch.tensor([2, 11, 3])]
+    probabilities = observe(network, windows).probabilities
+    assert probabilities.shape == (7, network.config.num_labels)
+    same = PaddedNetwork(network, 0)
+    assert probability_change(same, windows, probabilities) == pytest.approx(0.0, abs=1e-6)
+    certain = torch.zeros_like(probabilities)
+    certain[:, 1] = 1.0
+    expected = 1 - probabilities[:, 1].mean()
+    assert probability_change(same, windows, certain) == pytest.approx(float(expected), abs=1e-6)

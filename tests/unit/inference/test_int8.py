@@ -15,7 +15,8 @@ from tiny_models import WORDS
 from tiny_pipelines import get_craft_ner, make_model, make_nlp
 
 from craftner_spacy.folders import load_folder
-from craftner_spacy.inference import int8
+from craftner_spacy.inference import int8, precision
+from craftner_spacy.inference.calibration import observe
 from craftner_spacy.inference.padding import PaddedNetwork
 from craftner_spacy.inference.unpadded_bert import UnpaddedBert
 from craftner_spacy.model import get_shim
@@ -59,10 +60,10 @@ def test_the_network_is_quantized_once_and_trained_in_fp32(tiny_model: Path) -> 
     component = get_craft_ner(nlp)
     logits(nlp)
     shim = get_shim(component.model)
-    quantized = shim._inference
+    quantized = shim.inference_network
     assert isinstance(quantized, UnpaddedBert)
     logits(nlp)
-    assert shim._inference is quantized
+    assert shim.inference_network is quantized
     doc = nlp.make_doc(TEXTS[1])
     example = Example.from_dict(doc, {"entities": [(0, doc[0].idx + len(doc[0]), component.labels[0])]})
     component.update([example], sgd=nlp.create_optimizer())
@@ -79,7 +80,7 @@ def test_two_processes_after_a_call_in_the_parent(tiny_model: Path) -> None:
 
 
 def test_a_torch_without_the_operators_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8, "can_quantize", lambda: False)
+    monkeypatch.setattr(precision, "can_quantize", lambda: False)
     with pytest.raises(ImportError, match=r"precision = 'int8': torch .* allowed are auto, fp32, bf16"):
         make_nlp(tiny_model, precision="int8")(TEXTS[0])
 
@@ -100,10 +101,12 @@ def test_a_text_has_the_same_scores_alone_and_beside_others(
 def test_other_activations_are_computed_by_the_network_itself(tiny_model: Path) -> None:
     network = load_folder(tiny_model).transformer
     pieces, lengths = torch.tensor([2, 7, 9, 11, 3, 2, 8, 3]), [5, 3]
-    assert isinstance(int8.make_int8_network(network, 512, 0, list(pieces.split(lengths))), UnpaddedBert)
+    ranges = observe(network.eval(), pieces.split(lengths)).ranges
+    assert isinstance(int8.make_int8_network(network, 512, 0, ranges), UnpaddedBert)
     for layer in network.bert.encoder.layer:
         layer.intermediate.intermediate_act_fn = torch.nn.ReLU()
-    quantized = int8.make_int8_network(network, 512, 0, list(pieces.split(lengths)))
+    ranges = observe(network, pieces.split(lengths)).ranges
+    quantized = int8.make_int8_network(network, 512, 0, ranges)
     assert isinstance(quantized, PaddedNetwork)
     with torch.inference_mode():
         expected = PaddedNetwork(network, 0)(pieces, lengths)
@@ -112,7 +115,8 @@ def test_other_activations_are_computed_by_the_network_itself(tiny_model: Path) 
 
 def test_weights_that_are_not_quantized_are_shared(tiny_model: Path) -> None:
     network = load_folder(tiny_model).transformer
-    quantized = int8.make_int8_network(network, 512, 0, [torch.tensor([2, 7, 9, 3])])
+    ranges = observe(network.eval(), [torch.tensor([2, 7, 9, 3])]).ranges
+    quantized = int8.make_int8_network(network, 512, 0, ranges)
     assert isinstance(quantized, UnpaddedBert)
     words = quantized.bert.embeddings.word_embeddings.weight
     assert words is network.bert.embeddings.word_embeddings.weight

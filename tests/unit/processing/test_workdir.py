@@ -224,7 +224,7 @@ def test_a_precision_that_is_not_possible_is_an_error_before_files_are_checked_a
 
     out = tmp_path / "out.jsonl"
     with monkeypatch.context() as patch:
-        patch.setattr(shim, "make_network", refuse)
+        patch.setattr(shim, "make_inference", refuse)
         patch.setattr(WorkDir, "begin", None)
         with pytest.raises(ImportError, match="needs onnx"):
             annotate(many, out, str(pipeline), precision="int8")
