@@ -43,7 +43,7 @@ def hf_token_pipe_int8(folder: Path, **kwargs: Any) -> Run:
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
     nlp = spacy.blank("en")
-    pipe = nlp.add_pipe("hf_token_pipe", config={"model": str(folder), "kwargs": kwargs})
+    pipe: Any = nlp.add_pipe("hf_token_pipe", config={"model": str(folder), "kwargs": kwargs})
     settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
     with TemporaryDirectory() as target:
         ORTModelForTokenClassification.from_pretrained(folder, export=True).save_pretrained(target)
@@ -87,11 +87,8 @@ def bare_forward(folder: Path, texts: Sequence[str]) -> tuple[Run, str, float]:
             shim.predict(batch)
         return 0
 
-    return (
-        run,
-        shim.inference_precision,
-        sum(operations(shim.network.config, batch.args[1]) for batch in batches),
-    )
+    n_operations = sum(operations(shim.network.config, batch.args[1]) for batch in batches)
+    return run, shim.inference_precision, n_operations
 
 
 def batches_of(nlp: Language, texts: Sequence[str]) -> list[ArgsKwargs]:

@@ -18,7 +18,7 @@ SIZE = 2048
 
 
 def describe() -> dict[str, Any]:
-    """Name, threads of torch, and GFLOP/s of matrix products in each numeric precision that it has units for."""
+    """Name, threads of torch, and GFLOP/s of matrix products in each precision that it has units for."""
     gflops = {"fp32": product_gflops(torch.matmul, *_matrices(torch.float32))}
     if has_bf16_units("cpu"):
         # Without units for it, bf16 is emulated and very slow.

@@ -50,14 +50,10 @@ def compare(model: Path, texts: Sequence[str], rounds: int) -> dict[str, Any]:
     for batch_size in (8, 16):
         runs[f"hf_token_pipe, batch_size {batch_size}"] = hf_token_pipe(model, batch_size=batch_size)
     for batch_size in (1, 8):
-        name = f"batch_size {batch_size}"
+        name = f"hf_token_pipe, batch_size {batch_size}"
         if has_bf16_units("cpu"):
-            runs[f"hf_token_pipe, bfloat16, {name}"] = hf_token_pipe(
-                model, torch_dtype="bfloat16", batch_size=batch_size
-            )
-        runs[f"hf_token_pipe, int8 of ONNX Runtime, {name}"] = hf_token_pipe_int8(
-            model, batch_size=batch_size
-        )
+            runs[f"{name}, bfloat16"] = hf_token_pipe(model, torch_dtype="bfloat16", batch_size=batch_size)
+        runs[f"{name}, ONNX Runtime in int8"] = hf_token_pipe_int8(model, batch_size=batch_size)
     runs["spacy-wrap"] = spacy_wrap(model)
     seconds = interleaved(runs, texts, rounds)
     n_words = count_words(texts)

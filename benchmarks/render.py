@@ -15,8 +15,9 @@ def as_markdown(report: dict[str, Any]) -> str:
     peak = ", ".join(f"{gflops:,.0f} GFLOP/s in {precision}" for precision, gflops in cpu["gflops"].items())
     parts = [
         "# Speed",
-        f"{cpu['name']}, {cpu['threads']} threads. Matrix products: {peak}. The tables by model and the figure "
-        f"for two processes are medians of {report['rounds']} rounds, in which the contenders take turns.",
+        f"{cpu['name']}, {cpu['threads']} threads. Matrix products: {peak}. The tables by model and the "
+        f"figure for two processes are medians of {report['rounds']} rounds, in which the contenders take "
+        "turns.",
     ]
     for model, by_kind in report["models"].items():
         parts += _by_contender(model, by_kind, report["words"][model], cpu["gflops"])

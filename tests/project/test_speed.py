@@ -68,7 +68,7 @@ def test_the_page_has_all_figures(tmp_path: Path) -> None:
     report = made_report()
     page = render.as_markdown(report)
     for expected in (
-        "A processor, 2 threads. Matrix products: 10 GFLOP/s in fp32, 40 GFLOP/s in bf16. "
+        "A processor, 2 threads. Matrix products: 10 GFLOP/s in fp32, 40 GFLOP/s in bf16.",
         "on texts of 3,000 words in all;",
         'how many times as fast `craft_ner` is, whose `precision = "auto"` is bf16 here.',
         "| hf_token_pipe | 500 (4.00) | 500 (4.00) | 500 (4.00) |",
@@ -142,7 +142,7 @@ def test_memory_of_a_process_is_read() -> None:
     assert 10 < memory.resident <= memory.peak
 
 
-def test_the_cpu_is_described_in_each_precision_that_it_has_units_for(
+def test_the_cpu_is_described_by_what_it_has_units_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cpu, "SIZE", 64)
