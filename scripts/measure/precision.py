@@ -9,6 +9,7 @@ from evaluate import load, predict
 from spacy.training import Example
 from tables import page, percent, table
 
+from craftner_spacy.evaluation.analysis import calibration_error, scored_entities
 from craftner_spacy.evaluation.scorers import character_scores, seqeval_scores
 from craftner_spacy.model import get_shim
 from craftner_spacy.pipelines import get_component
@@ -41,6 +42,7 @@ def main(
         measures[get_shim(get_component(nlp).model).inference_precision] = {
             "f1_words": seqeval_scores(words)["f1"],
             "f1_raw_articles": character_scores(articles)["f1"],
+            "calibration_error": calibration_error(scored_entities(words)),
             "entities": len(spans),
             "only_here": len(spans - first),
             "only_in_first": len(first - spans),
@@ -58,17 +60,25 @@ def predicted_spans(examples: list[Example]) -> LabelledSpans:
 
 
 def as_markdown(report: dict[str, Any]) -> str:
-    """A row for each precision, F1 in percent."""
+    """A row for each precision, F1 and calibration error in percent."""
     first = next(iter(report["precisions"]))
     rows = [
         [
             name,
-            *(percent(row[key], 2) for key in ("f1_words", "f1_raw_articles")),
+            *(percent(row[key], 2) for key in ("f1_words", "f1_raw_articles", "calibration_error")),
             *(f"{row[key]:,}" for key in ("entities", "only_here", "only_in_first")),
         ]
         for name, row in report["precisions"].items()
     ]
-    header = ["precision", "F1, words", "F1, raw articles", "entities", f"not in {first}", f"only in {first}"]
+    header = [
+        "precision",
+        "F1, words",
+        "F1, raw articles",
+        "calibration error",
+        "entities",
+        f"not in {first}",
+        f"only in {first}",
+    ]
     return page(
         f"# Numeric precision ({report['model']}, {report['split']})",
         table(header, rows),

@@ -316,7 +316,9 @@ def test_precisions_are_compared_with_the_first(trained: Path, folder: Path) -> 
     assert list(rows) == ["fp32", "bf16"]
     assert [row["f1_words"] for row in rows.values()] == pytest.approx([1.0, 1.0])
     assert (rows["fp32"]["entities"], rows["fp32"]["only_here"], rows["bf16"]["only_here"]) == (16, 0, 0)
-    assert "| fp32 | 100.00 | 100.00 | 16 | 0 | 0 |" in (folder / "precision.md").read_text(encoding="utf8")
+    error = f"{100 * rows['fp32']['calibration_error']:.2f}"
+    page = (folder / "precision.md").read_text(encoding="utf8")
+    assert f"| fp32 | 100.00 | 100.00 | {error} | 16 | 0 | 0 |" in page
 
 
 def test_engines_are_compared_byte_for_byte(
