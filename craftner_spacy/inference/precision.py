@@ -1,6 +1,7 @@
 """The numeric precision of inference: which there are, which one `auto` takes, and the network for each."""
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -11,7 +12,7 @@ from .calibration import observe, probability_change
 from .int8 import can_quantize, make_int8_network
 from .network import InferenceNetwork
 from .padding import PaddedNetwork
-from .units import has_bf16_units, prefers_int8
+from .units import has_bf16_units, is_slow_in_int8, prefers_int8
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def make_inference(
 
 
 def _check_int8(device: torch.device) -> None:
+    """Raise an error where int8 cannot be computed, warn where it is slow."""
     if device.type != "cpu":
         raise ValueError(
             f"[model] precision = 'int8' with the model on {device}: it is for the CPU; allowed there are "
@@ -93,4 +95,10 @@ def _check_int8(device: torch.device) -> None:
         raise ImportError(
             f"[model] precision = 'int8': torch {torch.__version__} has no operators for it on this CPU; "
             "allowed are auto, fp32, bf16"
+        )
+    if is_slow_in_int8():
+        warnings.warn(
+            "[model] precision = 'int8': this CPU has no VNNI, so int8 is slower than fp32, with AVX2 alone "
+            "hundreds of times; auto takes what is fast",
+            stacklevel=2,
         )

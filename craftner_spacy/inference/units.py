@@ -14,17 +14,20 @@ def has_bf16_units(device: str) -> bool:
 
 
 def prefers_int8(device: str) -> bool:
-    """Whether the device multiplies matrices faster in int8 than in bf16 and fp32.
+    """Whether the device multiplies matrices faster in int8 than in bf16 and fp32, as it was measured.
 
-    Such are CPUs with VNNI; of those with AMX it was not measured.
+    Such are CPUs with AVX512-VNNI. Those with AMX, or with VNNI for AVX2 alone, were not at hand.
 
     device (str): its type: 'cpu', 'cuda', ...
     """
     return (
-        device == "cpu"
-        and _has_cpu_feature("avx512_vnni", "avx_vnni")
-        and not _has_cpu_feature("amx_bf16", "amx_int8")
+        device == "cpu" and _has_cpu_feature("avx512_vnni") and not _has_cpu_feature("amx_bf16", "amx_int8")
     )
+
+
+def is_slow_in_int8() -> bool:
+    """Whether the CPU is of the kind (x86) that has units for int8, and has none."""
+    return _has_cpu_feature("avx2") and not _has_cpu_feature("avx512_vnni", "avx_vnni", "amx_int8")
 
 
 def _has_cpu_feature(*names: str) -> bool:

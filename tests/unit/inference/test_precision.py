@@ -88,6 +88,12 @@ def test_auto_does_without_the_operators_for_int8(network: Any, monkeypatch: pyt
     assert make(network, "auto").precision in ("bf16", "fp32")
 
 
+def test_int8_warns_where_it_is_slow(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "is_slow_in_int8", lambda: True)
+    with pytest.warns(UserWarning, match="'int8': this CPU has no VNNI"):
+        assert make(network, "int8").precision == "int8"
+
+
 def test_auto_on_another_device_asks_for_no_sample(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bf16_units", lambda device: False)
     # Torch's device without memory stands for a GPU, which the tests do without.

@@ -3,27 +3,28 @@
 import pytest
 import torch
 
-from craftner_spacy.inference.units import has_bf16_units, prefers_int8
+from craftner_spacy.inference.units import has_bf16_units, is_slow_in_int8, prefers_int8
 
 
 @pytest.mark.parametrize(
-    ("features", "bf16", "int8"),
+    ("features", "bf16", "int8", "slow"),
     [
-        (["avx2"], False, False),
-        (["avx2", "avx_vnni"], False, True),
-        (["avx512_f"], False, False),
-        (["avx512_f", "avx512_vnni"], False, True),
-        (["avx512_vnni", "avx512_bf16"], True, True),
-        (["avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"], True, False),
-        ([], False, False),
+        (["avx2"], False, False, True),
+        (["avx2", "avx_vnni"], False, False, False),
+        (["avx2", "avx512_f"], False, False, True),
+        (["avx2", "avx512_f", "avx512_vnni"], False, True, False),
+        (["avx2", "avx512_vnni", "avx512_bf16"], True, True, False),
+        (["avx2", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"], True, False, False),
+        ([], False, False, False),
     ],
 )
 def test_units_of_the_cpu(
-    features: list[str], bf16: bool, int8: bool, monkeypatch: pytest.MonkeyPatch
+    features: list[str], bf16: bool, int8: bool, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capabilities = {"avx512_vnni": False, **dict.fromkeys(features, True)}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert (has_bf16_units("cpu"), prefers_int8("cpu")) == (bf16, int8)
+    assert is_slow_in_int8() == slow
     assert (has_bf16_units("mps"), prefers_int8("mps")) == (False, False)
 
 
