@@ -22,6 +22,9 @@ SETTINGS = {"threshold": "threshold", "batch_tokens": "batch_tokens", "precision
 """Settings that can be chosen when a pipeline is loaded, and their keys in the component's config."""
 KB_NAMES = ("auto", "bundled", "none")
 """What `load_pipeline` takes as `kb` that is no file."""
+MAX_LENGTH = 16_000_000
+"""Characters of a text in a pipeline of our components alone: spaCy's limit of a million is for its parser
+and `ner`, which take a gigabyte for 100,000 characters."""
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
 
 
@@ -33,6 +36,8 @@ def load_pipeline(
     **settings: Any,
 ) -> Language:
     """The pipeline of that name, or a blank one with a `craft_ner` of that model.
+
+    If it has no components but ours, its `max_length` is `MAX_LENGTH` at least.
 
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
         a loaded pipeline is checked and returned.
@@ -60,6 +65,8 @@ def load_pipeline(
         kb = None if is_pipeline else "bundled"
     if kb is not None:
         _set_kb(nlp, kb)
+    if all(isinstance(pipe, CraftNER | CraftLinker) for _, pipe in nlp.pipeline):
+        nlp.max_length = max(nlp.max_length, MAX_LENGTH)
     return nlp
 
 

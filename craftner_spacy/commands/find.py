@@ -63,15 +63,15 @@ def _texts(arguments: list[str]) -> Iterator[str]:
 
 
 def _json_line(text: str, entities: "list[FoundEntity]") -> str:
+    from ..data.jsonl import entity_as_json
+    from ..types import Entity, LinkedConcept
+
     rows = []
     for e in entities:
-        row = {"start": e.start, "end": e.end, "label": e.label, "score": e.score, "text": e.text}
-        concept = {
-            "concept": e.concept,
-            "concept_name": e.concept_name,
-            "concept_score": e.concept_score,
-        }
-        rows.append(row if e.concept is None else row | concept)
+        concept = None
+        if e.concept is not None:
+            concept = LinkedConcept(e.concept, e.concept_name or "", e.concept_score)
+        rows.append(entity_as_json(Entity(e.start, e.end, e.label, e.score, concept), text))
     return json.dumps({"text": text, "entities": rows}, ensure_ascii=False)
 
 

@@ -103,7 +103,10 @@ LabelMap = Annotated[
     list[str] | None,
     typer.Option(help="LABEL=NAME: another name for a label; may be repeated"),
 ]
-Encoding = Annotated[str | None, typer.Option(help="of CSV and TSV, such as cp1252; if not UTF-8 or UTF-16")]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="of texts and tables, such as cp1252; default: UTF-8, or as the file begins"),
+]
 NoText = Annotated[bool, typer.Option("--no-text", help="leave the texts of the records out of OUT")]
 KeepNames = Annotated[
     bool,

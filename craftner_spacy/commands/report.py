@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import InputFormat, existing_file
+from .options import Encoding, InputFormat, TextField, existing_file
 
 
 def report_command(
@@ -16,6 +16,8 @@ def report_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the page if it exists")] = False,
     texts: Annotated[int, typer.Option(min=0, help="number of texts that are shown")] = 20,
     input_format: InputFormat = None,
+    text_field: TextField = "text",
+    encoding: Encoding = None,
 ) -> None:
     """Write an HTML page about an annotated file.
 
@@ -23,7 +25,15 @@ def report_command(
     """
     from ..data.report import report
 
-    stats = report(annotated, output, input_format=input_format, texts=texts, overwrite=overwrite)
+    stats = report(
+        annotated,
+        output,
+        input_format=input_format,
+        text_field=text_field,
+        encoding=encoding,
+        texts=texts,
+        overwrite=overwrite,
+    )
     typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
     if stats.bad_records:
         typer.echo(

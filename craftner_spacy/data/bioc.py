@@ -1,6 +1,7 @@
 """BioC in XML and JSON: each document is one record."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from io import BufferedIOBase
@@ -8,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from ..types import Entity
+from .encodings import as_utf8
 from .json_documents import split_json
 from .records import (
     PLAIN,
@@ -55,7 +57,7 @@ def read_bioc_json(file: BufferedIOBase, options: ReadOptions) -> Iterator[Recor
 
     Fields and offsets are as in `read_bioc_xml`; see `json_documents.split_json`.
     """
-    for document in split_json(file):
+    for document in split_json(as_utf8(file, options.encoding)):
         if isinstance(document, BadRecord):
             yield document
         else:
@@ -99,15 +101,16 @@ def _parse_xml(element: Any, options: ReadOptions) -> Record:
 
 def _parse_json(document: bytes, options: ReadOptions) -> Record:
     """The record of a document in JSON; ValueError if it has none."""
-    return _parse_document(load_json(document), options)
+    return _parse_document(load_json(document, options.encoding), options)
 
 
 def _load_element(element: Any, allowed: set[str], options: ReadOptions) -> dict[str, Any]:
     """A document, passage or sentence in the form that BioC JSON has; annotations only if they are read."""
     row: dict[str, Any] = {"infons": {}, "passages": [], "sentences": [], "annotations": []}
+    has_text = bool((element.text or "").strip())
     for child in element:
         tag = child.tag.rpartition("}")[2]
-        if (element.text or "").strip() or (child.tail or "").strip():
+        if has_text or (child.tail or "").strip():
             raise ValueError(f"not a BioC document: text beside the elements, near <{tag}>")
         if tag not in allowed:
             raise ValueError(f"not a BioC document: <{tag}> in it is unknown")
@@ -236,12 +239,14 @@ def _make_document(record: Record, clean: Callable[[str], str]) -> Any:
         passage = bioc.BioCPassage.of_text(clean(record.text[part.start : part.end]), part.start)
         passage.infons = _clean_infons(part.infons, clean)
         document.add_passage(passage)
-    spans = [(passage.offset, passage.offset + len(passage.text), passage) for passage in document.passages]
+    starts = [passage.offset for passage in document.passages]
     for number, entity in enumerate(record.entities, start=1):
         mention = record.text[entity.start : entity.end]
         annotation = _make_annotation(number, entity, mention, clean)
-        holder = next((p for start, end, p in spans if start <= entity.start and entity.end <= end), document)
-        holder.add_annotation(annotation)
+        # Passages are in order.
+        holder = document.passages[max(0, bisect_right(starts, entity.start) - 1)]
+        is_inside = holder.offset <= entity.start and entity.end <= holder.offset + len(holder.text)
+        (holder if is_inside else document).add_annotation(annotation)
     return document
 
 

@@ -12,6 +12,8 @@ from typing import IO, cast
 from urllib.parse import quote, unquote
 
 from ..types import Entity
+from .encodings import as_utf8
+from .file_kinds import uncompressed_name
 from .limits import MAX_RECORD_BYTES, check_size, check_values
 from .records import (
     PLAIN,
@@ -21,7 +23,8 @@ from .records import (
     Tokenizer,
     WriteOptions,
     check_entities,
-    decode_utf8,
+    decode_text,
+    one_line,
     or_bad_record,
     parse_concept,
     parse_score,
@@ -31,7 +34,6 @@ from .records import (
 _TEXT_BOUND = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.*)")
 _REFERENCE = re.compile(r"(N\S+)\tReference (T\S+) (\S+)\t(.*)")
 _SCORE = re.compile(r"#\S+\tAnnotatorNotes ([TN]\S+)\tscore=(\S+)")
-_LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f%<>:"\\|?*]')
 _BESIDE_TEXTS = re.compile(r"(^|/)([._]|README|LICENSE)|\.conf$")
 """Names of files that corpora have beside texts: settings of BRAT, hidden files, words on the corpus."""
@@ -103,8 +105,7 @@ def text_beside(path: Path) -> Path:
     >>> text_beside(Path("in/a.b.ann.gz")).as_posix()
     'in/a.b.txt'
     """
-    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return path.with_name(name).with_suffix(".txt")
+    return path.with_name(uncompressed_name(path)).with_suffix(".txt")
 
 
 def parse_annotations(lines: str, text: str) -> Iterator[Entity]:
@@ -122,6 +123,8 @@ def parse_annotations(lines: str, text: str) -> Iterator[Entity]:
     scores: dict[str, float | None] = {}
     for line in (line.rstrip("\r") for line in lines.split("\n")):
         if match := _TEXT_BOUND.fullmatch(line):
+            if match[1] in bound:
+                raise ValueError(f"two annotations are called {match[1]}")
             bound[match[1]] = match
         elif match := _REFERENCE.fullmatch(line):
             references.setdefault(match[2], match)
@@ -158,11 +161,16 @@ def _make_record(name: str, text: bytes, annotations: bytes, options: ReadOption
     check_size(len(text))
     # What is between tabs and spaces of an annotation counts as a value.
     check_values(annotations, (b"\t", b" ", b"\n"))
-    decoded = decode_utf8(text)
+    decoded = _decode(text, options)
     entities: tuple[Entity, ...] = ()
     if options.entities:
-        entities = check_entities(parse_annotations(decode_utf8(annotations), decoded), len(decoded))
+        entities = check_entities(parse_annotations(_decode(annotations, options), decoded), len(decoded))
     return Record(id_of_member(name), decoded, {}, (), entities)
+
+
+def _decode(content: bytes, options: ReadOptions) -> str:
+    """The text of a file's content; ValueError if it is in another encoding."""
+    return decode_text(as_utf8(io.BytesIO(content), options.encoding).read(), options.encoding)
 
 
 def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -177,7 +185,7 @@ def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
                     pair = (name, f"{name.removesuffix('.txt')}.ann")
                     yield or_bad_record(partial(_read_members, archive, pair, known, options))
                 elif path.suffix == ".ann":
-                    if str(path.with_suffix(".txt")) not in known:
+                    if f"{name.removesuffix('.ann')}.txt" not in known:
                         yield BadRecord(f"{name} has no text: beside NAME.ann a file NAME.txt is needed")
                 elif not _BESIDE_TEXTS.search(name):
                     yield BadRecord(f"{name} is neither a text (.txt) nor its annotations (.ann)")
@@ -238,7 +246,7 @@ def _annotation_lines(record: Record) -> Iterator[str]:
         if entity.score is not None:
             yield f"#{2 * number - 1}\tAnnotatorNotes T{number}\tscore={entity.score}\n"
         if entity.concept is not None:
-            name = _LINE_BREAK.sub(" ", entity.concept.name)
+            name = one_line(entity.concept.name)
             yield f"N{number}\tReference T{number} {entity.concept.id}\t{name}\n"
             if entity.concept.score is not None:
                 yield f"#{2 * number}\tAnnotatorNotes N{number}\tscore={entity.concept.score}\n"

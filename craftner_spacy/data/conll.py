@@ -6,18 +6,16 @@ from functools import partial
 from io import BufferedIOBase
 from itertools import groupby
 
-from spacy.training import iob_to_biluo
-from spacy.training.iob_utils import tags_to_entities
-
 from ..types import Entity
-from .limits import LineBlock, bounded_lines
+from .encodings import as_utf8
+from .limits import LineBlock, bounded_lines, is_blank
 from .records import (
     BadRecord,
     Passage,
     ReadOptions,
     Record,
     check_entities,
-    decode_utf8,
+    decode_text,
     or_bad_record,
     shorten,
 )
@@ -27,7 +25,7 @@ SENTENCES = 10
 SENTENCE = "sentence"
 """The type of passages that are sentences."""
 _TAG = re.compile(r"O|([BILUES])-(.+)")
-_PREFIXES = {"E": "L", "S": "U"}
+_BEGINS, _ENDS = "BUS", "LEUS"
 _DOCUMENT = re.compile(r"-DOCSTART-|# ?newdoc|# ?doc_id\b")
 VALUES_PER_LINE = 4
 """What a word becomes, for the limit on the values of a record."""
@@ -40,40 +38,36 @@ def read_conll(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | 
     begin with ``# `` are comments. Spaces join the words of a sentence, and line breaks the sentences, which
     are the passages of the record. A line with one sentence, each word with its tag after ``|``, is read too.
     """
-    for block in _documents(bounded_lines(file)):
+    for block in _documents(bounded_lines(as_utf8(file, options.encoding))):
         yield or_bad_record(partial(_parse_document, block, options))
 
 
-def biluo_tags(tags: Sequence[str]) -> list[str]:
-    """The tags of a sentence in BILUO, by spaCy's `iob_to_biluo`, which reads IOB and IOB2.
+def tagged_spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """The entities of a sentence: first word, the word behind the last one, and label.
 
+    Not by spaCy's `iob_to_biluo`, whose time grows with the square of the number of words, and which goes on
+    after ``U-`` and ``L-``.
+
+    tags (Sequence[str]): of its words, in IO, IOB, IOB2, BILUO or BIOES.
     RAISES: ValueError for a tag of none of these schemes.
 
-    >>> biluo_tags(["I-Cell", "E-Cell", "O", "S-Taxon"])
-    ['B-Cell', 'L-Cell', 'O', 'U-Taxon']
+    >>> list(tagged_spans(["I-Cell", "E-Cell", "O", "S-Taxon", "I-Gene"]))
+    [(0, 2, 'Cell'), (3, 4, 'Taxon'), (4, 5, 'Gene')]
     """
-    mapped = []
-    for tag in tags:
+    start, label = 0, ""
+    for number, tag in enumerate([*tags, "O"]):
         match = _TAG.fullmatch(tag)
         if match is None:
             raise ValueError(f"tag {tag!r}: allowed are O, and B-, I-, L-, U-, E- or S- with a label")
-        mapped.append(tag if match[1] not in _PREFIXES else f"{_PREFIXES[match[1]]}-{match[2]}")
-    return [tag for part in _units(mapped) for tag in iob_to_biluo(part)]
-
-
-def _units(tags: Sequence[str]) -> Iterator[list[str]]:
-    """The tags in parts after each of which an entity ends: iob_to_biluo goes on after ``U-`` and ``L-``."""
-    part: list[str] = []
-    for tag in tags:
-        if tag[0] in "BU" and part:
-            yield part
-            part = []
-        part.append(tag)
-        if tag[0] in "LU":
-            yield part
-            part = []
-    if part:
-        yield part
+        prefix, of_tag = match[1] or "O", match[2] or ""
+        if label and (prefix in _BEGINS or of_tag != label):
+            yield start, number, label
+            label = ""
+        if of_tag and not label:
+            start, label = number, of_tag
+        if label and prefix in _ENDS:
+            yield start, number + 1, label
+            label = ""
 
 
 def _documents(lines: Iterable[bytes]) -> Iterator[LineBlock]:
@@ -83,7 +77,7 @@ def _documents(lines: Iterable[bytes]) -> Iterator[LineBlock]:
     for line in lines:
         line = line.removeprefix(b"\xef\xbb\xbf")
         is_mark = _DOCUMENT.match(line[:20].decode("latin-1")) is not None
-        if not is_mark and not line.isspace():
+        if not is_mark and not is_blank(line):
             if not _is_comment(line):
                 block.add(line)
                 is_inside = True
@@ -113,14 +107,14 @@ def _parse_document(block: LineBlock, options: ReadOptions) -> Record:
     entities: list[Entity] = []
     start = 0
     for lines in sentences:
-        for words, tags in _columns([decode_utf8(line).strip() for line in lines]):
+        for words, tags in _columns([decode_text(line, options.encoding).strip() for line in lines]):
             offsets = [start]
             for word in words:
                 offsets.append(offsets[-1] + len(word) + 1)
             if options.entities:
                 entities += [
-                    Entity(offsets[first], offsets[last + 1] - 1, label)
-                    for label, first, last in tags_to_entities(biluo_tags(tags))
+                    Entity(offsets[first], offsets[end] - 1, label)
+                    for first, end, label in tagged_spans(tags)
                 ]
             texts.append(" ".join(words))
             passages.append(Passage(start, start + len(texts[-1]), {"type": SENTENCE}))

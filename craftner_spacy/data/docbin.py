@@ -20,7 +20,7 @@ from srsly.msgpack import UnpackException
 from ..span_group import SPANS_KEY, read_span_group, write_span_group
 from ..splitting import split_tokens
 from .conll import SENTENCE
-from .jsonl import as_json, from_json
+from .jsonl import as_json, from_fields
 from .limits import MAX_RECORD_BYTES, MAX_VALUES, check_size
 from .message_sizes import check_message
 from .records import (
@@ -67,7 +67,7 @@ class _Packed(NamedTuple):
 def read_docbin(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
     """Read a record from each Doc; the whole file is in memory.
 
-    The user data with names that are text are the fields, and hold the id; see `jsonl.from_json`. Entities
+    The user data with names that are text are the fields, and hold the id; see `jsonl.from_fields`. Entities
     are those of the span group, else of `doc.ents`; see `span_group.read_span_group`. Nothing else of a Doc
     is looked at.
     """
@@ -210,8 +210,8 @@ def _parse_doc(packed: _Packed, number: int, vocab: Vocab, options: ReadOptions)
         check_size(len(data))
         check_message(data, MAX_VALUES)
         user_data = _load_message(data, use_list=False)
-    row = {key: value for key, value in user_data.items() if isinstance(key, str)}
-    record = from_json({**row, options.text_field: text}, options)
+    fields = {key: value for key, value in user_data.items() if isinstance(key, str)}
+    record = from_fields(text, fields, options.id_field)
     if not options.entities:
         return record
     doc = _make_doc(packed, number, Doc(vocab, words=words, spaces=spaces.tolist()), tokens)

@@ -37,6 +37,20 @@ def other_kind(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether a file is compressed with gzip, as its name tells, in upper or lower case."""
+    return path.name.lower().endswith(".gz")
+
+
+def uncompressed_name(path: Path) -> str:
+    """The name of a file without ``.gz``.
+
+    >>> uncompressed_name(Path("a/b.jsonl.GZ")), uncompressed_name(Path("b.txt"))
+    ('b.jsonl', 'b.txt')
+    """
+    return path.name[:-3] if is_compressed(path) else path.name
+
+
 def check_input(path: Path) -> None:
     """Refuse an input that is no file. It is not opened: to open a FIFO waits, and a device may have no end.
 

@@ -4,13 +4,15 @@ import errno
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .bioc import read_bioc_json, read_bioc_xml, write_bioc_json, write_bioc_xml
 from .brat import read_brat, write_brat
 from .conll import read_conll
 from .docbin import read_docbin, write_docbin
+from .file_kinds import is_compressed, uncompressed_name
 from .jats import SUFFIXES as JATS_SUFFIXES
 from .jats import XML as JATS
 from .jats import read_jats, read_jats_tar
@@ -36,6 +38,9 @@ from .records import (
 from .tables import read_csv, read_tsv, write_csv, write_tsv
 from .text import read_text
 from .xml_parsing import root_element
+
+GZIP_DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What reading a damaged file in gzip raises."""
 
 
 class Format(NamedTuple):
@@ -111,7 +116,7 @@ def get_format(path: Path, name: str | None, setting: str) -> Format:
         if not rows:
             raise ValueError(f"{setting} {name!r}: allowed are {', '.join(row.name for row in FORMATS)}")
     else:
-        suffix = Path(_name_inside(path)).suffix.lower()
+        suffix = Path(uncompressed_name(path)).suffix.lower()
         rows = [row for row in FORMATS if suffix in row.suffixes]
         if not rows:
             known = ", ".join(f"{'/'.join(row.suffixes)} ({row.name})" for row in FORMATS)
@@ -127,10 +132,10 @@ def _told_by_root(path: Path, rows: list[Format]) -> list[Format]:
     if any(row.roots for row in rows) and path.is_file():
         for library in rows[0].libraries:
             import_extra(library)
-        with gzip.open(path) if is_compressed(path) else path.open("rb") as file:
+        with _opened(path) as file:
             try:
                 root = root_element(file)
-            except (EOFError, zlib.error, gzip.BadGzipFile):
+            except GZIP_DAMAGE:
                 # Its reader says so.
                 root = None
         rows = [row for row in rows if root in row.roots] or rows
@@ -143,7 +148,7 @@ def stem_of(path: Path) -> str:
     >>> stem_of(Path("a/b.jsonl.gz"))
     'b'
     """
-    return Path(_name_inside(path)).stem
+    return Path(uncompressed_name(path)).stem
 
 
 def get_output_format(path: Path, name: str | None) -> Format:
@@ -157,11 +162,6 @@ def get_output_format(path: Path, name: str | None) -> Format:
     return fmt
 
 
-def is_compressed(path: Path) -> bool:
-    """Whether a file is compressed with gzip, as its name tells, in upper or lower case."""
-    return path.name.lower().endswith(".gz")
-
-
 def has_suffix(path: Path, fmt: Format) -> bool:
     """Whether a file has a suffix of a format, in upper or lower case, compressed or not.
 
@@ -171,7 +171,7 @@ def has_suffix(path: Path, fmt: Format) -> bool:
     >>> has_suffix(Path("a/B.TXT.GZ"), FORMATS[0]), has_suffix(Path("a/.txt"), FORMATS[0])
     (True, False)
     """
-    return Path(_name_inside(path)).suffix.lower() in fmt.suffixes
+    return Path(uncompressed_name(path)).suffix.lower() in fmt.suffixes
 
 
 def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -182,10 +182,10 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
     options (ReadOptions): passed to the reader.
     RAISES: OSError if it cannot be opened or read.
     """
-    with gzip.open(path) if is_compressed(path) else path.open("rb") as file:
+    with _opened(path) as file:
         try:
             yield from fmt.read(file, options._replace(path=path))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as err:
+        except GZIP_DAMAGE as err:
             yield BadRecord(f"not valid gzip from here to the end of the file: {err}")
         except OSError as err:
             # A place in the file that cannot be, as the directory of a damaged archive names it.
@@ -194,6 +194,11 @@ def read_file(path: Path, fmt: Format, options: ReadOptions) -> Iterator[Record 
             yield BadRecord(f"cannot be read from here to the end of the file: {explain_damage(err)}")
         except DAMAGE as err:
             yield BadRecord(f"cannot be read from here to the end of the file: {explain_damage(err)}")
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    """A file opened for reading, decompressed if its name says that it is compressed."""
+    return cast(BufferedIOBase, gzip.open(path)) if is_compressed(path) else path.open("rb")
 
 
 def write_file(
@@ -225,8 +230,3 @@ def write_file(
                 fmt.write(compressed, records, tokenizer, options)
         else:
             fmt.write(file, records, tokenizer, options)
-
-
-def _name_inside(path: Path) -> str:
-    """The name of a file without ``.gz``."""
-    return path.name[:-3] if is_compressed(path) else path.name

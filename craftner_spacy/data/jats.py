@@ -49,6 +49,9 @@ _BLOCKS = frozenset(
 )
 """Elements whose text is a passage of its own; others are part of a line."""
 _BREAKS = _BLOCKS | {"break", "disp-formula"}
+_IN_CELLS = _BREAKS | {"td", "th"}
+_MAX_SECTION = 500
+"""Characters of a section's title that are an infon of each passage in it."""
 _TYPES = {"title": "section_title", "subtitle": "subtitle", "caption": "caption", "p": "paragraph"}
 """The passages' types by element; inside an element without type the type around it goes on."""
 _IDS = {"pmcid": "pmcid", "pmc": "pmcid", "pmid": "pmid", "doi": "doi", "publisher-id": "publisher_id"}
@@ -129,7 +132,7 @@ class _Lines:
         self._end_line(kind, section)
 
     def _read_inside(self, element: Any, kind: str, section: str) -> None:
-        self._pieces.append(element.text or "")
+        self._add_piece(element.text)
         for child in element:
             name = local_name(child)
             if name == "table":
@@ -139,20 +142,24 @@ class _Lines:
                 self._end_line(kind, section)
                 of_child = section
                 if name == "sec":
-                    of_child = element_text(child.find("{*}title"), _SKIP) or section
+                    of_child = element_text(child.find("{*}title"), _SKIP)[:_MAX_SECTION] or section
                 self.read(child, _type_in(kind, name), of_child)
             elif name not in _SKIP:
                 self._begin_inline(child, name)
                 self._read_inside(child, kind, section)
-                self._pieces.append(" " if name in _BREAKS else "")
-            self._pieces.append(child.tail or "")
+                self._add_piece(" " if name in _BREAKS else "")
+            self._add_piece(child.tail)
 
     def _begin_inline(self, element: Any, name: str) -> None:
         """Put a space before a formula, and before a reference's number that stands directly after a word."""
         is_reference = name == "xref" and element.get("ref-type") == "bibr"
-        last = next((piece[-1] for piece in reversed(self._pieces) if piece), " ")
-        if name in _BREAKS or (is_reference and last.isalnum()):
-            self._pieces.append(" ")
+        if name in _BREAKS or (is_reference and self._pieces and self._pieces[-1][-1].isalnum()):
+            self._add_piece(" ")
+
+    def _add_piece(self, text: str | None) -> None:
+        """Add text to the line; no piece is empty."""
+        if text:
+            self._pieces.append(text)
 
     def _end_line(self, kind: str, section: str) -> None:
         """Make a passage of the text since the last one."""
@@ -175,8 +182,11 @@ def _table_text(table: Any) -> str:
     """The cells of a table: a tab between two of them, a line break between two rows."""
     rows = []
     for row in table.iter("{*}tr"):
+        if next(row.iterancestors("{*}table")) is not table:
+            # Of a table in a cell, which is text of that cell.
+            continue
         cells = [cell for cell in row if local_name(cell) in ("td", "th")]
-        rows.append("\t".join(clean(text_pieces(cell, _SKIP, _BREAKS)) for cell in cells).rstrip("\t"))
+        rows.append("\t".join(clean(text_pieces(cell, _SKIP, _IN_CELLS)) for cell in cells).rstrip("\t"))
     return "\n".join(row for row in rows if row)
 
 

@@ -179,7 +179,9 @@ def _pieces(file: BufferedIOBase) -> Iterator[tuple[bytes, bytes]]:
         start, position = 0, int(is_escaped)
         is_escaped = False
         while position < len(chunk):
-            position = _end(_IN_STRING if in_string else _OUTSIDE, chunk, position)
+            match = (_IN_STRING if in_string else _OUTSIDE).match(chunk, position)
+            assert match is not None  # Both may be empty.
+            position = match.end()
             sign = chunk[position : position + 1]
             position += 1
             if sign == b'"':
@@ -190,9 +192,3 @@ def _pieces(file: BufferedIOBase) -> Iterator[tuple[bytes, bytes]]:
                 yield chunk[start:position], sign
                 start = position
         yield chunk[start:], b""
-
-
-def _end(pattern: re.Pattern[bytes], content: bytes, position: int) -> int:
-    """Where a pattern that always matches ends."""
-    match = pattern.match(content, position)
-    return match.end() if match else position

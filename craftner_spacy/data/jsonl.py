@@ -1,13 +1,14 @@
 """JSON Lines: each line is one record. Also the JSON form of a record, which other formats build on."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
-from .limits import MAX_RECORD_BYTES, bounded_lines, check_json
+from .encodings import as_utf8
+from .limits import bounded_lines, check_json, is_blank
 from .records import (
     PLAIN,
     BadRecord,
@@ -20,7 +21,7 @@ from .records import (
     parse_concept,
     shorten,
 )
-from .structure import load_json, make_record, parse_id, parse_passages
+from .structure import load_json, make_record, name_fields, parse_id, parse_passages
 
 
 def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
@@ -28,9 +29,8 @@ def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | 
 
     A line is an object with a text; `from_json` says what its fields mean.
     """
-    for line in bounded_lines(file, options.is_limited):
-        # Only the beginning of a line that is too long is known.
-        if len(line) > MAX_RECORD_BYTES or not line.isspace():
+    for line in bounded_lines(as_utf8(file, options.encoding), options.is_limited):
+        if not is_blank(line):
             yield or_bad_record(partial(_parse_line, line, options))
 
 
@@ -71,7 +71,7 @@ def as_json(record: Record, options: WriteOptions = PLAIN) -> dict[str, Any]:
     row: dict[str, Any] = {options.id_field: record.id}
     if options.text:
         row[options.text_field] = record.text
-    row |= {written_name(name, options): value for name, value in record.fields.items()}
+    row |= written_fields(record, options)
     if record.passages:
         row["passages"] = [
             {"start": p.start, "end": p.end, "infons": dict(p.infons)} for p in record.passages
@@ -80,13 +80,13 @@ def as_json(record: Record, options: WriteOptions = PLAIN) -> dict[str, Any]:
     return row
 
 
-def written_name(name: str, options: WriteOptions) -> str:
-    """The name with which a field is written: not that of the id or of the text.
+def written_fields(record: Record, options: WriteOptions) -> dict[str, Any]:
+    """The fields of a record as they are written: with other names than those of the id and the text.
 
-    >>> written_name("year", PLAIN), written_name("pmid", WriteOptions(id_field="pmid"))
-    ('year', 'source_pmid')
+    >>> written_fields(Record("7", "a mouse", {"year": 1, "pmid": "x"}), WriteOptions(id_field="pmid"))
+    {'year': 1, 'source_pmid': 'x'}
     """
-    return f"source_{name}" if name in (options.id_field, options.text_field) else name
+    return name_fields(record.fields, (options.id_field, options.text_field))
 
 
 def entity_as_json(e: Entity, text: str) -> dict[str, Any]:
@@ -118,25 +118,34 @@ def from_json(row: Any, options: ReadOptions) -> Record:
             f"field {options.text_field!r} has to be a string, not {shorten(text)}; fields: {names}; "
             "--text-field names another"
         )
-    identifier = parse_id(fields.pop(options.id_field, None), options.id_field)
-    entities = fields.pop("entities", None) or []
-    passages = parse_passages(fields.get("passages") or (), text)
-    if passages or not fields.get("passages"):
-        fields.pop("passages", None)
-    return make_record(
-        identifier,
-        text,
-        fields,
-        passages,
-        _parse_entities(entities, len(text)) if options.entities else (),
-    )
+    entities = _parse_entities(fields.get("entities") or [], len(text)) if options.entities else ()
+    return from_fields(text, fields, options.id_field, entities)
+
+
+def from_fields(
+    text: str, fields: Mapping[str, Any], id_field: str, entities: tuple[Entity, ...] = ()
+) -> Record:
+    """The record of a text and of what an object says beside it.
+
+    text (str): the text.
+    fields (Mapping[str, Any]): id, passages and others; a field `entities` is left out.
+    id_field (str): the name of the id.
+    entities (tuple[Entity, ...]): of the text.
+    RAISES: ValueError if the id or a field has no place in a record.
+    """
+    others = {name: value for name, value in fields.items() if name != "entities"}
+    identifier = parse_id(others.pop(id_field, None), id_field)
+    passages = parse_passages(others.get("passages") or (), text)
+    if passages or not others.get("passages"):
+        others.pop("passages", None)
+    return make_record(identifier, text, others, passages, entities)
 
 
 def _parse_line(line: bytes, options: ReadOptions) -> Record:
     """The record of a line; ValueError if it has none."""
     if options.is_limited:
         check_json(line)
-    return from_json(load_json(line), options)
+    return from_json(load_json(line, options.encoding), options)
 
 
 def _parse_entities(rows: Any, length: int) -> tuple[Entity, ...]:

@@ -29,6 +29,15 @@ def bounded_lines(file: BufferedIOBase, is_limited: bool = True) -> Iterator[byt
             line = file.readline(MAX_RECORD_BYTES + 1) or b"\n"
 
 
+def is_blank(line: bytes) -> bool:
+    r"""Whether a line of `bounded_lines` is of white space; of one that is too long, the rest is not known.
+
+    >>> is_blank(b" \r\n"), is_blank(b" a\n")
+    (True, False)
+    """
+    return len(line) <= MAX_RECORD_BYTES and line.isspace()
+
+
 class LineBlock:
     """The lines of a record while they are read; those beyond what a record may have are not kept.
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .column_types import Kind, arrow_type, common_kind, kind_of
-from .jsonl import as_json, from_json, written_name
+from .jsonl import as_json, from_json, written_fields
 from .limits import MAX_RECORD_BYTES, check_size
 from .parquet_footer import GroupSizes, read_group_sizes
 from .records import (
@@ -27,12 +27,13 @@ from .records import (
     shorten,
 )
 from .row_sizes import row_sizes
+from .structure import to_json_types
 
 ROWS_READ = 256
 ROWS_WRITTEN = 1024
 """Rows that are in memory at once; when writing, those of a row group."""
 CHARACTERS_WRITTEN = 32_000_000
-"""A row group ends with the row that brings its texts to so many characters."""
+"""A row group ends with the row that brings its texts, and fields that are text, to so many characters."""
 MAX_NESTED = 5_000_000
 """Values of lists that a column of a row group may have if the file has less than a bit for each."""
 MAX_UNPACKED = 200_000_000
@@ -87,7 +88,8 @@ def write_parquet(
         rows, n_characters = [], 0
         for record in records:
             rows.append(_make_row(record, columns, options))
-            n_characters += len(record.text)
+            texts = (value for value in record.fields.values() if isinstance(value, str))
+            n_characters += len(record.text) + sum(map(len, texts))
             if len(rows) == ROWS_WRITTEN or n_characters >= CHARACTERS_WRITTEN:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows, n_characters = [], 0
@@ -201,7 +203,7 @@ def _parse_row(row: dict[str, Any], options: ReadOptions) -> Record:
     # A null, or NaN in a column of numbers, is how a table says that there is no value.
     values = {name: value for name, value in row.items() if value is not None and value == value}
     if isinstance(text := values.get(options.text_field), bytes):
-        values[options.text_field] = text.decode()
+        values[options.text_field] = to_json_types(text, options.text_field)
     return from_json(values, options)
 
 
@@ -220,7 +222,7 @@ class _Columns(NamedTuple):
 def _make_row(record: Record, columns: _Columns, options: WriteOptions) -> dict[str, Any]:
     """A record as a row of the schema of `_make_schema`."""
     row = as_json(record, options)
-    for name in (written_name(name, options) for name in record.fields):
+    for name in written_fields(record, options):
         if columns.kinds[name] == "json" and row[name] is not None:
             row[name] = json.dumps(row[name], ensure_ascii=False)
     if record.passages:
@@ -253,7 +255,6 @@ def _read_columns(records: Iterable[Record], options: WriteOptions) -> _Columns:
     for record in records:
         have_passages = have_passages or bool(record.passages)
         have_concepts = have_concepts or any(e.concept is not None for e in record.entities)
-        for field, value in record.fields.items():
-            name = written_name(field, options)
+        for name, value in written_fields(record, options).items():
             kinds[name] = common_kind([kinds.get(name), kind_of(value)])
     return _Columns(kinds, have_passages, have_concepts)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from io import BufferedIOBase
 
+from .encodings import as_utf8
 from .jsonl import from_json
-from .limits import bounded_lines, check_json
+from .limits import bounded_lines, check_json, is_blank
 from .records import BadRecord, ReadOptions, Record, or_bad_record, shorten
 from .structure import load_json
 
@@ -19,8 +20,8 @@ def read_prodigy(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record 
     A task whose answer is not ``accept`` is a bad record, so that it is counted where it is left out. Its
     tokens are not read.
     """
-    for line in bounded_lines(file, options.is_limited):
-        if line.strip():
+    for line in bounded_lines(as_utf8(file, options.encoding), options.is_limited):
+        if not is_blank(line):
             yield or_bad_record(partial(_parse_task, line, options))
 
 
@@ -28,7 +29,7 @@ def _parse_task(line: bytes, options: ReadOptions) -> Record:
     """The record of a line; ValueError if it has none."""
     if options.is_limited:
         check_json(line)
-    task = load_json(line)
+    task = load_json(line, options.encoding)
     if not isinstance(task, dict):
         raise ValueError(f"a task has to be an object with fields, not {shorten(task)}")
     answer = task.get("answer", "accept")

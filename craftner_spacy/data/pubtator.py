@@ -7,7 +7,8 @@ from io import BufferedIOBase
 from typing import Any
 
 from ..types import Entity
-from .limits import MAX_RECORD_BYTES, LineBlock, bounded_lines
+from .encodings import as_utf8
+from .limits import LineBlock, bounded_lines, is_blank
 from .records import (
     PLAIN,
     BadRecord,
@@ -17,9 +18,10 @@ from .records import (
     Tokenizer,
     WriteOptions,
     check_entities,
-    decode_utf8,
+    decode_text,
     id_problem,
     import_extra,
+    one_line,
     or_bad_record,
     parse_concept,
     parse_score,
@@ -31,7 +33,6 @@ FORBIDDEN_ID_CHARS = "|\t\n\r\ufeff"
 """What ends an id or a line, and the byte order mark, which a reader removes from the start of a line."""
 VALUES_PER_LINE = 6
 """Columns of an annotation, for the limit on the values of a record."""
-_LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _TEXT_LINE = re.compile(r"([^|\t]*)\|([^|\t]{1,10})\|(.*)")
 
 
@@ -43,7 +44,7 @@ def read_pubtator(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record
     and the id of its concept may be empty or not there. Offsets count the break between title and abstract as
     one character.
     """
-    for block in _blocks(bounded_lines(file)):
+    for block in _blocks(bounded_lines(as_utf8(file, options.encoding))):
         yield or_bad_record(partial(_parse_block, block, options))
 
 
@@ -67,8 +68,7 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[LineBlock]:
     """The lines between empty ones."""
     block = LineBlock(VALUES_PER_LINE)
     for line in lines:
-        # Only the beginning of a line that is too long is known.
-        if len(line) > MAX_RECORD_BYTES or not line.isspace():
+        if not is_blank(line):
             block.add(line)
         elif block.n_lines:
             yield block
@@ -82,7 +82,7 @@ def _parse_block(block: LineBlock, options: ReadOptions) -> Record:
 
     bioc's own reader of documents strips their lines, which moves offsets, and prints what it cannot read.
     """
-    lines = [decode_utf8(raw).rstrip("\r\n") for raw in block.check()]
+    lines = [decode_text(raw, options.encoding).rstrip("\r\n") for raw in block.check()]
     parts: dict[str, str] = {}
     ids, rows = set(), []
     for line in lines:
@@ -141,22 +141,17 @@ def _make_document(record: Record) -> Any:
     pubtator = import_extra("bioc.pubtator")
     title_end = _title_end(record)
     document = pubtator.PubTator(
-        record.id, _one_line(record.text[:title_end]), _one_line(record.text[title_end + 1 :])
+        record.id, one_line(record.text[:title_end]), one_line(record.text[title_end + 1 :])
     )
     for entity in record.entities:
-        mention = _one_line(record.text[entity.start : entity.end]).replace("\t", " ")
-        label = _one_line(entity.label).replace("\t", " ")
-        concept = "-" if entity.concept is None else _one_line(entity.concept.id).replace("\t", " ")
+        mention = one_line(record.text[entity.start : entity.end]).replace("\t", " ")
+        label = one_line(entity.label).replace("\t", " ")
+        concept = "-" if entity.concept is None else one_line(entity.concept.id).replace("\t", " ")
         score = [] if entity.score is None else [str(entity.score)]
         document.add_annotation(
             pubtator.PubTatorAnn(record.id, entity.start, entity.end, mention, label, concept, score)
         )
     return document
-
-
-def _one_line(text: str) -> str:
-    """The text with a space for each line break."""
-    return _LINE_BREAK.sub(" ", text)
 
 
 def _title_end(record: Record) -> int:

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import math
+import re
 import struct
 import tarfile
 import zipfile
@@ -16,9 +17,12 @@ from spacy.tokens import Doc
 
 from ..types import NO_ID, Entity, LinkedConcept
 
+_LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NO_CONCEPT = NO_ID | {"-"}
 """In place of an id: "-" is PubTator's."""
 
+MAX_MENTIONS = 16_000_000
+"""Characters that all entities of a record may have: files hold the text of each."""
 EXTRA = "'.[formats]' in a checkout of craftner_spacy"
 
 
@@ -64,7 +68,7 @@ class ReadOptions(NamedTuple):
     text_field, id_field (str): the names of these fields in formats whose records have fields.
     entities (bool): whether to read the entities; if not, they are neither read nor checked.
     is_limited (bool): whether a record may take no more than `limits.MAX_RECORD_BYTES`.
-    encoding (str | None): of a table; None: as the file's first bytes tell, else UTF-8.
+    encoding (str | None): of plain text, unless the file's first bytes tell another one; None: UTF-8.
     path (Path | None): of the file, for formats whose records are in several files.
     """
 
@@ -134,13 +138,13 @@ def check_entities(entities: Iterable[Entity], length: int) -> tuple[Entity, ...
     entities (Iterable[Entity]): as a file gives them, with values of any type.
     length (int): of the text, in characters.
     RAISES: ValueError if an entity is empty or not in the text, its label or score has a wrong type, or its
-        score is NaN.
+        score is NaN; or if all of them together have more than `MAX_MENTIONS` characters.
 
     >>> check_entities([Entity(4, 7, "Gene"), Entity(0, 3, "Cell")], length=7)
     (Entity(start=0, end=3, label='Cell', score=None, concept=None),
      Entity(start=4, end=7, label='Gene', score=None, concept=None))
     """
-    checked = []
+    checked, n_characters = [], 0
     for e in entities:
         if not isinstance(e.start, int) or not isinstance(e.end, int) or not 0 <= e.start < e.end <= length:
             raise ValueError(
@@ -149,6 +153,9 @@ def check_entities(entities: Iterable[Entity], length: int) -> tuple[Entity, ...
         is_scored = e.score is None or (isinstance(e.score, int | float) and not math.isnan(e.score))
         if not isinstance(e.label, str) or not is_scored:
             raise ValueError(f"an entity at {e.start} has a label {e.label!r} and a score {e.score!r}")
+        n_characters += e.end - e.start
+        if n_characters > MAX_MENTIONS:
+            raise ValueError(f"its entities have more than {MAX_MENTIONS:,} characters: no record's may")
         checked.append(e)
     return tuple(sorted(checked, key=lambda e: e[:3]))
 
@@ -212,15 +219,29 @@ def explain_damage(err: Exception) -> str:
     return message if isinstance(err, ValueError) and message else f"{type(err).__name__}: {message}"
 
 
-def decode_utf8(raw: bytes) -> str:
-    """The text of UTF-8 bytes, without a byte order mark.
+def decode_text(raw: bytes, encoding: str | None = None) -> str:
+    """The text of a part of a file that `encodings.as_utf8` gives, without a byte order mark.
 
-    RAISES: ValueError if the bytes are not UTF-8.
+    raw (bytes): in UTF-8.
+    encoding (str | None): of the file, as a user gave it, for the error.
+    RAISES: ValueError if the bytes are not UTF-8, as those that were no text in the file's own encoding.
     """
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as err:
-        raise ValueError(f"not UTF-8: {err.reason} at byte {err.start}") from err
+        raise ValueError(
+            f"not {encoding or 'UTF-8'}: byte 0x{raw[err.start]:02x} at {err.start}; --encoding names "
+            "another one, such as cp1252 (of Windows and Excel in the West)"
+        ) from err
+
+
+def one_line(text: str) -> str:
+    r"""The text with a space in place of each character that ends a line.
+
+    >>> one_line("two\nlines")
+    'two lines'
+    """
+    return _LINE_BREAK.sub(" ", text)
 
 
 def shorten(value: Any) -> str:

@@ -2,12 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
 from ..types import Entity
-from .records import Passage, Record, decode_utf8, shorten
+from .records import Passage, Record, decode_text, shorten
 
 RESERVED = ("id", "text", "passages", "entities")
 """Names of what each record has: another field with such a name becomes source_NAME."""
@@ -64,8 +64,11 @@ def parse_id(value: Any, name: str = "id") -> str:
     raise ValueError(f"field {name!r} has to be a string or a whole number, not {shorten(value)}")
 
 
-def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields with other names in place of the `RESERVED` ones, in the same order.
+def name_fields(fields: Mapping[str, Any], reserved: Container[str] = RESERVED) -> dict[str, Any]:
+    """Fields with other names in place of the reserved ones, in the same order.
+
+    fields (Mapping[str, Any]): the fields.
+    reserved (Container[str]): names that have another meaning where the fields will be.
 
     >>> name_fields({"text": 1, "source_text": 2, "year": 3})
     {'source_source_text': 1, 'source_text': 2, 'year': 3}
@@ -73,7 +76,7 @@ def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for name, value in fields.items():
         free = name
-        if name in RESERVED:
+        if name in reserved:
             free = f"source_{name}"
             while free in fields:
                 free = f"source_{free}"
@@ -103,9 +106,11 @@ def to_json_types(value: Any, name: Any, depth: int = 0) -> Any:
         return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, bytes):
         try:
-            return decode_utf8(value)
-        except ValueError as err:
-            raise ValueError(f"field {name!r} holds bytes that are {err}: leave it out") from err
+            return value.decode("utf-8-sig")
+        except UnicodeDecodeError as err:
+            raise ValueError(
+                f"field {name!r} holds bytes that are not UTF-8: byte 0x{value[err.start]:02x} at {err.start}"
+            ) from err
     if isinstance(value, dict | list | tuple) and depth == MAX_DEPTH:
         raise ValueError(f"field {name!r} is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
@@ -118,10 +123,11 @@ def to_json_types(value: Any, name: Any, depth: int = 0) -> Any:
     return int(value) if isinstance(value, Integral) else str(value)
 
 
-def load_json(raw: bytes) -> Any:
+def load_json(raw: bytes, encoding: str | None = None) -> Any:
     """The value of JSON in UTF-8.
 
     raw (bytes): JSON, with or without a byte order mark.
+    encoding (str | None): of the file, for the error; see `records.decode_text`.
     RAISES: ValueError if it is not JSON or not UTF-8, or an object in it has a name twice: all values but the
         last one would be lost.
 
@@ -129,7 +135,7 @@ def load_json(raw: bytes) -> Any:
     {'id': 1, 'text': 'a mouse'}
     """
     try:
-        return json.loads(decode_utf8(raw), object_pairs_hook=_unique)
+        return json.loads(decode_text(raw, encoding), object_pairs_hook=_unique)
     except (json.JSONDecodeError, RecursionError) as err:
         raise ValueError(f"not JSON: {err}") from err
 

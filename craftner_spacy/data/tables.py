@@ -1,8 +1,8 @@
 """CSV and TSV: read, each row is one record; written, each row is one entity."""
 
-import codecs
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -10,20 +10,35 @@ from io import BufferedIOBase, TextIOWrapper
 from itertools import chain
 from typing import IO, Any, cast
 
+from .encodings import as_utf8
 from .jsonl import entity_as_json, from_json
 from .limits import MAX_RECORD_BYTES, MAX_VALUES
-from .records import PLAIN, BadRecord, ReadOptions, Record, Tokenizer, WriteOptions, or_bad_record, shorten
+from .records import (
+    PLAIN,
+    BadRecord,
+    ReadOptions,
+    Record,
+    Tokenizer,
+    WriteOptions,
+    decode_text,
+    or_bad_record,
+    shorten,
+)
+from .structure import name_fields
 
 COLUMNS = ("start", "end", "label", "score", "text")
 CONCEPT_COLUMNS = ("concept", "concept_name", "concept_score")
 """Columns of an entity; those of concepts are there if an entity has one."""
 
+_WHOLE = re.compile(r"\d+\.0")
+"""A whole number as pandas writes it where a column has numbers and empty cells."""
+
 
 def read_csv(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
     """Read a record from each row; the first row names the fields, and commas or semicolons separate them.
 
-    All values are text. Fields may be in quotes, and then hold separators, line breaks and doubled quotes.
-    The encoding is UTF-8, or UTF-16 if the file begins so, or that of the options.
+    All values are text. Fields may be in quotes, and then hold separators, line breaks and doubled quotes. A
+    column without a name is called ``column_N`` after its number. An id such as ``7.0`` is a whole number.
     """
     return _read_rows(file, options, ",;")
 
@@ -54,22 +69,20 @@ def write_tsv(
 def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> Iterator[Record | BadRecord]:
     """The records of a table whose fields one of the separators divides."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
-    encoding = options.encoding or _encoding(file)
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        yield BadRecord(f"encoding = {encoding!r}: allowed are names that Python knows, such as cp1252")
-        return
-    # What does not fit the encoding becomes half of a surrogate pair, and the row a bad record.
-    wrapper = TextIOWrapper(cast(IO[bytes], file), encoding, errors="surrogateescape", newline="")
+    recoded = cast(IO[bytes], as_utf8(file, options.encoding))
+    # What is no UTF-8 becomes half of a surrogate pair, and the row a bad record.
+    wrapper = TextIOWrapper(recoded, "utf-8-sig", errors="surrogateescape", newline="")
     lines = _Lines(wrapper, separators)
     try:
         header = wrapper.readline(MAX_RECORD_BYTES)
         separator = _separator(header, options.text_field, separators)
         rows = csv.reader(chain([header] if header else [], lines), delimiter=separator, strict=True)
-        names = next(rows, [])
-        if len(set(names)) < len(names):
-            yield BadRecord(f"a column name stands twice in the first row: {shorten(names)}")
+        try:
+            names = [name or f"column_{number}" for number, name in enumerate(next(rows, []), start=1)]
+            if len(set(names)) < len(names):
+                raise ValueError(f"a column name stands twice in it: {shorten(names)}")
+        except (csv.Error, _TooLargeError, ValueError) as err:
+            yield BadRecord(f"the first row, which names the columns, cannot be read: {err}")
             return
         while True:
             lines.begin_row()
@@ -81,9 +94,7 @@ def _read_rows(file: BufferedIOBase, options: ReadOptions, separators: str) -> I
                 yield BadRecord(f"not a row of the table, at line {rows.line_num}: {err}")
                 continue
             if row:
-                yield or_bad_record(partial(_parse_row, names, row, encoding, options))
-    except UnicodeError as err:
-        yield BadRecord(f"not {encoding} from here to the end of the file: {err}")
+                yield or_bad_record(partial(_parse_row, names, row, options))
     finally:
         # Without it, the wrapper closes the file when it is no longer used. It may be closed already.
         with suppress(ValueError):
@@ -130,13 +141,6 @@ class _Lines:
         return line
 
 
-def _encoding(file: BufferedIOBase) -> str:
-    """The encoding of a file by its first bytes."""
-    start = file.read(2)
-    file.seek(0)
-    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-
-
 def _separator(header: str, text_field: str, separators: str) -> str:
     """The separator with which the header has the field of the text; if none has, the first one.
 
@@ -149,18 +153,19 @@ def _separator(header: str, text_field: str, separators: str) -> str:
     return separators[0]
 
 
-def _parse_row(names: list[str], row: list[str], encoding: str, options: ReadOptions) -> Record:
+def _parse_row(names: list[str], row: list[str], options: ReadOptions) -> Record:
     """The record of a row; ValueError if it has none."""
     if len(row) != len(names):
         raise ValueError(
             f"it has {len(row)} fields, and the first row {len(names)}: a separator, a line break or a quote "
             "in a field needs quotes around the field"
         )
+    content = "".join((*names, *row))
+    if not content.isascii():
+        decode_text(content.encode("utf-8", "surrogateescape"), options.encoding)
     fields = dict(zip(names, row, strict=True))
-    if any("\udc80" <= character <= "\udcff" for value in row for character in value):
-        raise ValueError(
-            f"not {encoding.removesuffix('-sig')}: --encoding names another (cp1252 is Excel's in the West)"
-        )
+    if _WHOLE.fullmatch(fields.get(options.id_field, "")):
+        fields[options.id_field] = fields[options.id_field].partition(".")[0]
     # Text, not what an entity of another table is.
     fields.pop("entities", None)
     return from_json(fields, options)
@@ -179,7 +184,7 @@ def _write_rows(
     lines = TextIOWrapper(cast(IO[bytes], file), "utf-8", newline="")
     try:
         writer = csv.writer(lines, delimiter=separator, lineterminator="\n")
-        writer.writerow([*columns, *(f"source_{name}" if name in columns else name for name in names)])
+        writer.writerow([*columns, *name_fields(names, columns)])
         for record in records:
             others = [_cell(record.fields.get(name)) for name in names]
             for entity in record.entities:

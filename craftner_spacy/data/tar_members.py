@@ -4,7 +4,7 @@ import tarfile
 from collections.abc import Iterator
 from io import BufferedIOBase
 
-from . import limits
+from .limits import check_size
 from .records import BadRecord
 
 
@@ -58,10 +58,10 @@ def read_members(file: BufferedIOBase, suffixes: tuple[str, ...]) -> Iterator[tu
                 archive.members.clear()  # type: ignore[attr-defined]
                 if not member.isfile() or not member.name.lower().endswith(suffixes):
                     continue
-                if member.size > limits.MAX_RECORD_BYTES:
-                    yield BadRecord(
-                        f"{member.name} has {member.size:,} bytes, over {limits.MAX_RECORD_BYTES:,}"
-                    )
+                try:
+                    check_size(member.size)
+                except ValueError as err:
+                    yield BadRecord(f"{member.name}: {err}")
                     continue
                 content = archive.extractfile(member)
                 yield member.name, content.read() if content is not None else b""

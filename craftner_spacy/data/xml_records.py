@@ -3,15 +3,15 @@
 The file is divided by its bytes, and each record is parsed alone.
 """
 
-import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from io import BufferedIOBase
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from . import limits
+from .encodings import as_utf8, marked_encoding
 from .records import BadRecord, Record, or_bad_record, shorten
 from .xml_parsing import CHUNK_BYTES, MAX_ROOT_BYTES, element_names, parse_element
 
@@ -19,7 +19,6 @@ MAX_HEAD_BYTES = 50_000
 """Bytes before the first record, without notes."""
 _LONGEST_TAG = 4096
 _ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +89,6 @@ class XmlRecord(NamedTuple):
     encoding: str | None = None
 
 
-class _Binary(Protocol):
-    """What can be read."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-
 def read_xml(
     file: BufferedIOBase, shape: XmlShape, parse: Callable[[Any], Record]
 ) -> Iterator[Record | BadRecord]:
@@ -115,8 +108,8 @@ def read_xml(
 def split_xml(file: BufferedIOBase, shape: XmlShape) -> Iterator[XmlRecord | BadRecord]:
     """The records of a file as bytes; a bad record for all other content.
 
-    file (BufferedIOBase): XML in UTF-16 with a byte order mark, or in an encoding that writes the signs of
-        XML as ASCII does.
+    file (BufferedIOBase): XML in UTF-16 or UTF-32, or in an encoding that writes the signs of XML as ASCII
+        does.
     shape (XmlShape): which elements are records.
     """
     recoded, encoding = _recoded(file)
@@ -181,16 +174,14 @@ class _Kept:
         return taken
 
 
-def _recoded(file: BufferedIOBase) -> tuple[_Binary, str | None]:
-    """A file as it is, or as UTF-8 if it is in UTF-16; and the encoding, if it is not that of the file."""
-    start = file.read(2)
-    file.seek(0)
-    if start in _UTF_16:
-        return codecs.EncodedFile(file, "utf-8", "utf-16"), "utf-8"
-    return file, None
+def _recoded(file: BufferedIOBase) -> tuple[BufferedIOBase, str | None]:
+    """A file, as UTF-8 if it is in UTF-16 or UTF-32; and its encoding, if it is now another one."""
+    encoding = marked_encoding(file)
+    # XML in other encodings says so by itself.
+    return (file, None) if encoding in (None, "utf-8") else (as_utf8(file, encoding), "utf-8")
 
 
-def _pieces(file: _Binary, token: re.Pattern[bytes]) -> Iterator[tuple[bytes, str, str]]:
+def _pieces(file: BufferedIOBase, token: re.Pattern[bytes]) -> Iterator[tuple[bytes, str, str]]:
     """All bytes of a file in order, in pieces, each with a sign and a name.
 
     The sign is "open" or "close" for a tag of a record, with the element's name, "comment" for comments and

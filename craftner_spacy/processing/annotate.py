@@ -108,7 +108,7 @@ def annotate(
     input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
     text_field, id_field (str): the names of these fields in JSON Lines and Parquet; the id's in DocBin, too.
     make_ids (bool): whether to name records without an id after their file and number.
-    encoding (str | None): of tables; None: UTF-8, or UTF-16 if a table begins so.
+    encoding (str | None): of inputs of plain text, unless their first bytes tell another one; None: UTF-8.
     no_text (bool): whether to leave the texts of the records out of the output.
     keep_names (bool): whether text and id have the inputs' names in the output.
     fields (bool): whether a table of entities has the records' other fields.

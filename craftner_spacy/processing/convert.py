@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import spacy
 
-from ..data.file_kinds import check_output
-from ..data.formats import get_output_format, is_compressed, write_file
+from ..data.file_kinds import check_output, is_compressed
+from ..data.formats import get_output_format, write_file
 from ..data.records import Record
 from .inputs import Checked, ReadPlan, check_inputs, make_shards
 from .output_files import skipped_list, write_skipped
@@ -64,7 +64,7 @@ def convert(
     output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
     input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
     text_field, id_field (str): the names of these fields in formats whose records have fields.
-    encoding (str | None): of tables; None: UTF-8, or UTF-16 if a table begins so.
+    encoding (str | None): of inputs of plain text, unless their first bytes tell another one; None: UTF-8.
     skip_errors (bool): whether to leave out bad records, and list them in OUTPUT.skipped.jsonl.
     no_text (bool): whether to leave the texts of the records out of the output.
     keep_names (bool): whether text and id have the input's names in the output.
@@ -100,8 +100,9 @@ def convert(
     check_output(out, read, overwrite)
     check_output(skipped_list(out), read, overwrite=True)
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "craftner_spacy.tokenizer.v1"}}})
-    max_length = nlp.max_length if fmt.name == "docbin" else sys.maxsize
-    plan = ReadPlan(sources, settings, max_length, fmt.forbidden_id_chars, entities=True)
+    # It makes tokens alone.
+    nlp.max_length = sys.maxsize
+    plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars, entities=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         checked = check_inputs(plan, Path(folder) / "ids.sqlite", progress)
         records = _Records(plan, checked)

@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from spacy.language import Language
@@ -15,7 +14,7 @@ from ..pipelines import get_component
 from ..span_group import read_span_group
 from ..types import Entity
 from .inputs import Shard
-from .settings import BATCH_RECORDS
+from .settings import BATCH_CHARACTERS, BATCH_RECORDS
 
 BatchEntities = list[list[Entity]]
 """The entities of each text of a batch."""
@@ -77,9 +76,20 @@ def ignore_unplaced() -> Iterator[None]:
 
 
 def make_batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """The records of a shard in batches of `BATCH_RECORDS`; the last one may be smaller."""
-    stream = iter(records)
-    return iter(lambda: list(islice(stream, BATCH_RECORDS)), [])
+    """The records of a shard in batches of `BATCH_RECORDS`, or fewer that have `BATCH_CHARACTERS` or more.
+
+    records (Iterable[Record]): of a shard. The last batch may be smaller.
+    """
+    batch: list[Record] = []
+    n_characters = 0
+    for record in records:
+        batch.append(record)
+        n_characters += len(record.text)
+        if len(batch) == BATCH_RECORDS or n_characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, n_characters = [], 0
+    if batch:
+        yield batch
 
 
 def annotate_batch(nlp: Language, batch: Sequence[Record]) -> list[Record]:

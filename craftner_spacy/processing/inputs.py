@@ -257,7 +257,10 @@ def _record_problem(record: Record | BadRecord, plan: ReadPlan) -> str | None:
     if reason := id_problem(record.id, plan.forbidden_id_chars):
         return reason
     if len(record.text) > plan.max_length:
-        return f"{len(record.text)} characters: the pipeline takes up to {plan.max_length} (nlp.max_length)"
+        return (
+            f"{len(record.text):,} characters: the pipeline takes up to {plan.max_length:,} (its "
+            "nlp.max_length, which can be set where it is loaded in Python)"
+        )
     try:
         json_line(record)
     except (ValueError, RecursionError) as err:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.file_kinds import check_input
-from ..data.records import decode_utf8, shorten
+from ..data.records import shorten
 
 PROGRAM = "craftner_spacy annotate"
 """The value of `program` in a manifest, by which it is known."""
@@ -64,7 +64,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     check_input(path)
     try:
-        return _parse(decode_utf8(path.read_bytes()))
+        return _parse(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as err:
         raise ValueError(
             f"{path} is no manifest of a run of annotate ({err}). Remove {path.parent}, or write to another "

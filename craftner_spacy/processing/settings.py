@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..data.encodings import check_encoding
 from ..data.records import WriteOptions
 
 ENGINES = ("local", "ray")
@@ -10,6 +11,8 @@ SHARD_CHARACTERS = 500_000
 
 BATCH_RECORDS = 64
 """Records that the pipeline gets at once. No batch has records of two shards."""
+BATCH_CHARACTERS = 2_000_000
+"""A batch ends with the record that brings it to so many characters: long texts are not held all at once."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class Settings:
     output_format (str): see `data.formats.FORMATS`; it decides which ids are allowed.
     shard_characters (int): a shard ends with the batch that brings it to this many characters.
     engine (str): one of `ENGINES`.
-    encoding (str | None): of tables among the inputs; None: UTF-8, or UTF-16 if a table begins so.
+    encoding (str | None): of inputs of plain text, unless their first bytes tell another one; None: UTF-8.
     no_text (bool): whether the output is without the texts of the records.
     keep_names (bool): whether text and id have the inputs' names in the output.
     fields (bool): whether a table of entities has the records' other fields.
-    RAISES: ValueError for a number that is not allowed.
+    RAISES: ValueError for a number that is not allowed, or an encoding that Python does not know.
     """
 
     limit: int | None
@@ -50,9 +53,11 @@ class Settings:
         return WriteOptions(not self.no_text, *names, self.fields)
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the numbers and the encoding."""
         for name in ("limit", "shard_characters"):
             _check_from_one(name, getattr(self, name))
+        if self.encoding is not None:
+            check_encoding(self.encoding)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..data.formats import Format, is_compressed, write_file
+from ..data.file_kinds import is_compressed
+from ..data.formats import Format, write_file
 from ..data.records import PLAIN, Record, Tokenizer, WriteOptions
 from .inputs import Checked, Place, ReadPlan, Skipped, check_inputs
 from .manifest import Description, Manifest, read_manifest

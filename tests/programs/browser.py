@@ -15,7 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.color import Color
 
 from craftner_spacy.data.records import Record
-from craftner_spacy.data.report import page, set_stats
+from craftner_spacy.data.report import page
+from craftner_spacy.data.set_stats import set_stats
 from craftner_spacy.labels import DISPLACY_COLORS
 from craftner_spacy.types import Entity
 

@@ -8,6 +8,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from craftner_spacy.linear_tokenizer import MAX_CHUNK, MAX_WHOLE, LinearTokenizer
 from craftner_spacy.pipelines import load_pipeline
@@ -95,6 +96,12 @@ def test_work_grows_as_the_text_does(unit: str, tokenizers: tuple[Tokenizer, Lin
     # What is left to spaCy, and what is looked at whole, has a limit: a constant at most.
     assert work[1] <= 4 * work[0]
     assert work[1] <= 80 * 16_000 + 600_000
+
+
+def test_a_tokenizer_without_rules_keeps_long_text_whole() -> None:
+    plain = Tokenizer(Vocab())
+    text = f"a {'-' * 200} b"
+    assert tokens(LinearTokenizer.from_tokenizer(plain)(text)) == tokens(plain(text))
 
 
 def test_many_dashes_are_as_many_tokens() -> None:

@@ -77,12 +77,12 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "data": (
         ("algorithms", "linking"),
         (
-            "data.file_kinds data.limits data.message_sizes data.parquet_footer data.records",
+            "data.encodings data.file_kinds data.limits data.message_sizes data.parquet_footer data.records",
             "data.json_documents data.row_sizes data.structure data.tar_members "
             "data.xml_parsing data.xml_text",
             "data.brat data.column_types data.conll data.jsonl data.pubtator data.text data.xml_records",
             "data.bioc data.docbin data.jats data.medline data.parquet data.prodigy data.tables",
-            "data.formats",
+            "data.formats data.set_stats",
             "data.report",
         ),
     ),

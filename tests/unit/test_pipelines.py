@@ -16,6 +16,7 @@ from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.schema import Concept
 from craftner_spacy.model import get_shim
 from craftner_spacy.pipelines import (
+    MAX_LENGTH,
     VERSIONS,
     describe_model,
     get_component,
@@ -106,6 +107,16 @@ def test_the_component_is_the_first_craft_ner_whatever_its_name(tiny_model: Path
     first = add_craft_ner(nlp, tiny_model, "first")
     add_craft_ner(nlp, tiny_model, "second")
     assert get_component(nlp) is first
+
+
+def test_long_texts_are_taken_where_no_component_of_spacy_limits_them(
+    pipeline: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    assert load_pipeline(str(tiny_model)).max_length == load_pipeline(str(pipeline)).max_length == MAX_LENGTH
+    nlp = spacy.load(pipeline)
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "more")
+    assert load_pipeline(str(tmp_path / "more")).max_length == nlp.max_length == 1_000_000
 
 
 def test_a_pipeline_on_disk_without_the_component_is_refused(tmp_path: Path) -> None:

@@ -1,13 +1,24 @@
 """BioC: offsets are the file's own, files are valid, and what is broken is a bad record."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import bioc
 import pytest
 from bioc import biocjson, biocxml
-from format_files import BY_NAME, RECORDS, read_bytes, read_record, read_records, reasons, write_records
+from format_files import (
+    BY_NAME,
+    MAKE_DOC,
+    RECORDS,
+    read_bytes,
+    read_record,
+    read_records,
+    reasons,
+    write_records,
+)
+from growth import growth
 
 from craftner_spacy.data import json_documents
 from craftner_spacy.data.records import BadRecord, Passage, Record
@@ -37,6 +48,23 @@ def test_written_files_are_valid(name: str, tmp_path: Path) -> None:
     bioc.validate(collection)
     assert [len(document.passages) for document in collection.documents] == [2, 1, 2]
     assert read_records(BY_NAME[name], path)[2] == across
+
+
+def test_work_grows_as_the_record_does() -> None:
+    def write(n: int) -> None:
+        passages = tuple(Passage(2 * k, 2 * k + 1, {}) for k in range(n))
+        entities = tuple(Entity(2 * k, 2 * k + 1, "X") for k in range(n))
+        BY_NAME["bioc-json"].write(BytesIO(), [Record("1", "a " * n, {}, passages, entities)], MAKE_DOC)
+
+    assert growth(write, 500, 4_000) < 24
+
+
+def test_white_space_is_looked_at_once() -> None:
+    def read(n: int) -> None:
+        content = f"<collection><document>{' ' * 100 * n}{'<infon/>' * n}</document></collection>"
+        assert reasons("bioc-xml", content.encode()) == [None]
+
+    assert growth(read, 500, 4_000, repeats=1) < 24
 
 
 def test_offsets_are_the_files_own() -> None:

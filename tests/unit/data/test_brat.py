@@ -58,7 +58,8 @@ def test_entities_are_read_with_concepts_and_scores_and_parts_become_one(tmp_pat
             "T1\tTaxon 2-7\tmouse",
             "'T1\\tTaxon 2-7\\tmouse' has to be an id, a label with offsets, and a text",
         ),
-        (b"\xff", "not UTF-8"),
+        (b"\xff", "not UTF-8: byte 0xff at 0; --encoding names another"),
+        ("T1\tTaxon 2 7\tmouse\nT1\tCell 10 11\tT", "two annotations are called T1"),
     ],
 )
 def test_annotations_that_do_not_fit_are_bad_records(ann: str | bytes, reason: str) -> None:
@@ -79,6 +80,10 @@ def test_texts_and_annotations_without_each_other(tmp_path: Path) -> None:
     (tmp_path / "b.ann").write_text(ANN, encoding="utf8")
     (bad,) = read_file(tmp_path / "b.ann", BY_NAME["brat"], ReadOptions("b"))
     assert bad == BadRecord("the annotations have no text: beside NAME.ann a file NAME.txt is needed")
+
+
+def test_names_of_files_may_begin_with_a_dot() -> None:
+    assert read_bytes("brat", zip_of({"./a.txt": TEXT, "./a.ann": ""})) == [Record("./a", TEXT, {})]
 
 
 def test_damaged_and_oversized_zip_files_are_bad_records(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +143,6 @@ def test_files_of_a_folder_may_be_compressed_and_are_limited(
 
 def test_a_record_may_have_so_many_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_VALUES", 50)
-    ann = "T1\tTaxon 2 7\tmouse\n"
-    assert reasons("brat", zip_of({"a.txt": TEXT, "a.ann": ann * 10})) == [None]
-    assert "more than 50 values" in str(reasons("brat", zip_of({"a.txt": TEXT, "a.ann": ann * 11})))
+    lines = [f"T{number}\tTaxon 2 7\tmouse\n" for number in range(11)]
+    assert reasons("brat", zip_of({"a.txt": TEXT, "a.ann": "".join(lines[:10])})) == [None]
+    assert "more than 50 values" in str(reasons("brat", zip_of({"a.txt": TEXT, "a.ann": "".join(lines)})))

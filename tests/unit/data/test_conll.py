@@ -2,6 +2,7 @@
 
 import pytest
 from format_files import read_bytes, read_record, reasons
+from growth import growth
 
 from craftner_spacy.data import limits
 from craftner_spacy.data.conll import SENTENCES
@@ -26,6 +27,14 @@ def test_all_schemes_and_columns_give_the_same_record(tags: str, columns: str) -
     assert record.text == WORDS
     assert record.passages == (Passage(0, len(WORDS), {"type": "sentence"}),)
     assert record.entities == (Entity(3, 7, "Gene"), Entity(8, 15, "Cell"), Entity(16, 23, "Cell"))
+
+
+@pytest.mark.parametrize("tag", ["O", "I-Cell"])
+def test_work_grows_as_the_sentence_does(tag: str) -> None:
+    def read(n: int) -> None:
+        assert len(read_record("conll", f"w {tag}\n".encode() * n).text) == 2 * n - 1
+
+    assert growth(read, 20_000, 160_000, repeats=1) < 24
 
 
 def test_documents_are_marked_or_of_ten_sentences() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import srsly
 from format_files import BY_NAME, RECORDS, read_bytes, read_records, reasons, write_records
-from spacy.attrs import ORTH
+from spacy.attrs import LEMMA, ORTH
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
+from craftner_spacy.data import docbin
 from craftner_spacy.data.records import Record
 from craftner_spacy.types import Entity
 
@@ -33,6 +34,13 @@ def test_a_doc_without_span_group_gives_its_ents(tmp_path: Path) -> None:
     DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "x.spacy")
     (record,) = read_records(DOCBIN, tmp_path / "x.spacy", id_field="pmid")
     assert record == Record("9", "A mouse ", {}, (), (Entity(2, 7, "Taxon", None),))
+
+
+def test_user_data_with_names_that_a_record_needs_is_kept_or_passed_over() -> None:
+    doc = Doc(Vocab(), words=["A", "mouse"], user_data={"text": "as it was", "entities": "two"})
+    doc.ents = [Span(doc, 1, 2, "Taxon")]
+    (record,) = read_bytes("docbin", DocBin(docs=[doc], store_user_data=True).to_bytes())
+    assert record == Record("", "A mouse ", {"source_text": "as it was"}, (), (Entity(2, 7, "Taxon"),))
 
 
 def test_a_broken_file_is_a_bad_record() -> None:
@@ -128,3 +136,15 @@ def test_numbers_of_more_than_64_bits_become_text(tmp_path: Path) -> None:
     record = Record("1", "a", {"x": 2**70, "y": [{"z": -(2**64)}], "n": 2**64 - 1})
     (read,) = read_records(DOCBIN, write_records(DOCBIN, [record], tmp_path))
     assert read.fields == {"x": str(2**70), "y": f'[{{"z": -{2**64}}}]', "n": 2**64 - 1}
+
+
+def test_tokens_without_words_and_too_many_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = unpacked(*two_docs())
+    attrs = [LEMMA if attr == ORTH else attr for attr in message["attrs"]]
+    assert reasons("docbin", packed({**message, "attrs": attrs})) == ["not a DocBin: its tokens have no ORTH"]
+    monkeypatch.setattr(docbin, "MAX_VALUES", 1000)
+    long = Doc(Vocab(), words=["a"] * 1001)
+    content = DocBin(docs=[long, two_docs()[0]]).to_bytes()
+    # Not the values of the whole file.
+    monkeypatch.setattr(docbin, "check_message", lambda *arguments: None)
+    assert reasons("docbin", content) == ["1001 tokens: no record may have more than 1,000", None]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from format_files import BY_NAME, read_bytes, read_record, read_records, reasons
+from growth import growth
 
 from craftner_spacy.data import limits
 from craftner_spacy.data.formats import get_format
@@ -129,6 +130,27 @@ def test_an_article_without_text_is_a_bad_record() -> None:
     assert reasons("jats", b"<article><front/></article>") == ["the article name has no text"]
 
 
+def test_work_grows_as_the_article_does() -> None:
+    def read(n: int) -> None:
+        content = "<article><body><p>" + '<xref ref-type="fn"/>' * n + "x</p></body></article>"
+        assert read_record("jats", content.encode()).text == "x"
+
+    assert growth(read, 1_000, 8_000) < 24
+
+
+def test_a_long_title_of_a_section_is_not_repeated_whole_in_each_passage() -> None:
+    section = f"<sec><title>{'a' * 1000}</title>{'<p>x</p>' * 3}</sec>"
+    record = read_record("jats", f"<article><body>{section}</body></article>".encode())
+    assert record.text == "\n".join(["a" * 1000, "x", "x", "x"])
+    assert [len(passage.infons["section"]) for passage in record.passages] == [500] * 4
+
+
+def test_a_table_in_a_cell_is_text_of_that_cell_once() -> None:
+    inner = "<table><tr><td>c</td><td>d</td></tr></table>"
+    outer = f"<table><tr><td>a</td><td>b{inner}</td></tr><tr><td>e</td></tr></table>"
+    assert read_record("jats", f"<article><body>{outer}</body></article>".encode()).text == "a\tb c d\ne"
+
+
 def tar_of(files: dict[str, bytes], **other: object) -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
@@ -171,7 +193,7 @@ def test_a_damaged_tar_file_and_a_large_member_are_bad_records(monkeypatch: pyte
     ]
     assert reasons("jats-tar", content[:700])[-1] is not None
     monkeypatch.setattr(limits, "MAX_RECORD_BYTES", 10)
-    assert reasons("jats-tar", content) == ["a.xml has 40 bytes, over 10"]
+    assert reasons("jats-tar", content) == ["a.xml: larger than 10 bytes: no record may be"]
     assert BY_NAME["jats-tar"].write is None
 
 

@@ -4,7 +4,7 @@ import pytest
 from format_files import read_record, reasons
 
 from craftner_spacy.data.jsonl import as_json, from_json
-from craftner_spacy.data.records import ReadOptions, Record
+from craftner_spacy.data.records import ReadOptions, Record, WriteOptions
 from craftner_spacy.types import Entity, LinkedConcept
 
 
@@ -27,7 +27,7 @@ def test_fields_stay_in_order_and_a_reserved_name_is_replaced() -> None:
         ),
         (b'{"text": "a", "id": 1.5}', "field 'id' has to be a string or a whole number, not 1.5"),
         (b'{"text": "a", "id": true}', "field 'id' has to be a string or a whole number, not True"),
-        (b'{"text": "\xff"}', "not UTF-8: invalid start byte at byte 10"),
+        (b'{"text": "\xff"}', "not UTF-8: byte 0xff at 10; --encoding names another"),
         (b'{"text": "a", "entities": [[0, 1]]}', "objects with start, end and label"),
         (b'{"text": "a", "entities": [{"start": 0, "end": 2, "label": "X"}]}', "not in the text"),
         (b'{"text": "a", "entities": [{"start": 0, "end": 1, "label": 7}]}', "an entity at 0 has a label 7"),
@@ -78,6 +78,25 @@ def test_a_line_is_not_read_without_end_and_the_next_is_read(line: bytes, reason
 def test_what_annotate_has_written_is_read_whatever_its_size() -> None:
     line = b'{"id": "1", "text": "a", "entities": [], "x": "%s"}\n' % (b"a" * 16_000_000)
     assert len(read_record("jsonl", line, is_limited=False).fields["x"]) == 16_000_000
+
+
+@pytest.mark.parametrize("name", ["jsonl", "prodigy"])
+def test_a_line_of_white_space_that_is_too_long_is_not_passed_over(name: str) -> None:
+    # Nobody knows what its rest is.
+    line = b" " * 16_000_001 + b'{"text": "lost"}\n'
+    assert reasons(name, line) == ["larger than 16,000,000 bytes: no record may be"]
+
+
+def test_a_field_with_the_name_that_another_gets_is_not_lost() -> None:
+    fields = {"abstract": 1, "source_abstract": 2}
+    row = as_json(Record("1", "a", fields), WriteOptions(text_field="abstract"))
+    assert row == {
+        "id": "1",
+        "abstract": "a",
+        "source_source_abstract": 1,
+        "source_abstract": 2,
+        "entities": [],
+    }
 
 
 @pytest.mark.parametrize("name", ["jsonl", "prodigy", "bioc-json"])

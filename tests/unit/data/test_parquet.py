@@ -1,6 +1,8 @@
 """Parquet: types of columns, row groups, and what cannot be read."""
 
 import datetime
+import errno
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from format_files import BY_NAME, read_bytes, read_records, reasons, write_records
 
+from craftner_spacy.data import parquet
 from craftner_spacy.data.formats import read_file
 from craftner_spacy.data.parquet_footer import read_group_sizes
 from craftner_spacy.data.records import BadRecord, ReadOptions, Record
@@ -43,12 +47,21 @@ def test_two_row_groups_hold_every_record_in_order(tmp_path: Path) -> None:
     assert read_records(PARQUET, path) == many
 
 
+def test_long_texts_and_fields_end_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "CHARACTERS_WRITTEN", 100)
+    many = [Record(str(n), "a" * 30, {"html": "b" * 30}) for n in range(5)]
+    path = write_records(PARQUET, many, tmp_path)
+    groups = pq.ParquetFile(path).metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [2, 2, 1]
+    assert read_records(PARQUET, path) == many
+
+
 def test_bytes_are_read_as_utf8_and_others_make_a_bad_record(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"id": ["1", "2"], "text": [b"\xce\xb1", b"b"], "pdf": [b"%", b"\xff"]}), path)
     first, second = read_file(path, PARQUET, ReadOptions(""))
     assert first == Record("1", "\u03b1", {"pdf": "%"})
-    reason = "field 'pdf' holds bytes that are not UTF-8: invalid start byte at byte 0: leave it out"
+    reason = "field 'pdf' holds bytes that are not UTF-8: byte 0xff at 0"
     assert second == BadRecord(reason)
 
 
@@ -190,3 +203,55 @@ def test_values_of_a_fixed_length_are_limited(tmp_path: Path) -> None:
     long = pa.array([b"a" * 100_000], pa.binary(100_000))
     [bad] = read_table({"id": ["1"], "text": ["a"], "x": long}, tmp_path)
     assert bad == BadRecord("row group 1, from row 1 on: larger than 16,000,000 bytes: no record may be")
+
+
+def test_columns_that_would_fill_the_memory_are_refused_before_they_are_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "MAX_UNPACKED", 1000)
+    columns = {"id": ["1"] * 100_000, "text": ["a"] * 100_000, "x": np.zeros(100_000)}
+    [bad] = read_table(columns, tmp_path, compression="zstd", use_dictionary=["id", "text"])
+    assert isinstance(bad, BadRecord)
+    assert re.fullmatch(r"row group 1, .*column 'x': \d+ bytes, unpacked over 500 times more", bad.reason)
+
+
+def test_rows_that_a_footer_has_and_the_pages_have_not_are_a_bad_record(tmp_path: Path) -> None:
+    def write(texts: list[str]) -> tuple[bytes, bytes]:
+        path = tmp_path / "x.parquet"
+        schema = pa.schema([pa.field("text", pa.string(), nullable=False)])
+        options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+        pq.write_table(pa.table({"text": texts}, schema), path, **options)
+        content = path.read_bytes()
+        border = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+        return content[:border], content[border:]
+
+    (pages, _), (others, footer) = write(["abcdefg"]), write(["a", "bc"])
+    assert len(pages) == len(others)
+    read = read_bytes("parquet", pages + footer)
+    assert read == [
+        Record("", "abcdefg", {}),
+        BadRecord("row group 1, from row 2 on: it has 1 rows, not 2"),
+    ]
+
+
+def test_an_error_of_the_disk_is_no_bad_record(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"id": ["1"], "text": ["a" * 100_000]}), path, compression="none")
+
+    class Damaged(BytesIO):
+        """A file whose first half cannot be read."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            if 4 < self.tell() < 50_000 and size != 4:
+                raise OSError(errno.EIO, "disk")
+            return super().read(size)
+
+    with pytest.raises(OSError, match="disk") as raised:
+        list(PARQUET.read(Damaged(path.read_bytes()), ReadOptions("")))
+    assert raised.value.errno == errno.EIO
+
+
+def test_entities_are_not_looked_at_where_they_are_not_read(tmp_path: Path) -> None:
+    record = Record("1", "a mouse", {"x": 1}, (), (Entity(2, 7, "Taxon"),))
+    path = write_records(PARQUET, [record], tmp_path)
+    assert read_records(PARQUET, path, entities=False) == [record._replace(entities=())]

@@ -3,6 +3,7 @@
 import pytest
 from format_files import read_record
 
+from craftner_spacy.data import records
 from craftner_spacy.data.records import BadRecord, Passage, Record, check_entities, or_bad_record, shorten
 from craftner_spacy.types import Entity
 
@@ -30,6 +31,14 @@ def test_entities_of_the_input_may_stay_unread() -> None:
 def test_wrong_entities_are_refused(entity: Entity, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         check_entities([Entity(0, 3, "Cell"), entity], 3)
+
+
+def test_entities_cannot_make_a_record_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A line of JSON holds the text of each entity.
+    monkeypatch.setattr(records, "MAX_MENTIONS", 100)
+    assert len(check_entities([Entity(0, 10, "X")] * 10, 10)) == 10
+    with pytest.raises(ValueError, match="its entities have more than 100 characters: no record's may"):
+        check_entities([Entity(0, 10, "X")] * 11, 10)
 
 
 def fail() -> Record:

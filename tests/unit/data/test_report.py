@@ -10,7 +10,8 @@ from format_files import MAKE_DOC
 
 from craftner_spacy.data.formats import get_format, write_file
 from craftner_spacy.data.records import BadRecord, Record
-from craftner_spacy.data.report import FAINTEST, ConceptCount, page, report, set_stats
+from craftner_spacy.data.report import FAINTEST, page, report
+from craftner_spacy.data.set_stats import ConceptCount, set_stats
 from craftner_spacy.labels import DISPLACY_COLORS
 from craftner_spacy.linking.links import concept_url
 from craftner_spacy.types import Entity, LinkedConcept
@@ -138,6 +139,16 @@ def test_a_file_in_any_format_has_a_page(tmp_path: Path) -> None:
         stats = report(path, tmp_path / "page.html", texts=1, overwrite=True)
         assert (stats.records, stats.entities) == (3, 4)
         assert f"<h1>{name}</h1>" in (tmp_path / "page.html").read_text(encoding="utf8")
+
+
+def test_the_text_may_have_another_name_and_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    line = '{"abstract": "caf\xe9", "entities": [{"start": 0, "end": 4, "label": "X"}]}\n'
+    path.write_bytes(line.encode("cp1252"))
+    stats = report(path, tmp_path / "page.html", text_field="abstract", encoding="cp1252")
+    assert (stats.records, stats.entities, stats.shown[0].text) == (1, 1, "caf\xe9")
+    with pytest.raises(ValueError, match="encoding = 'x': allowed"):
+        report(path, tmp_path / "page.html", encoding="x", overwrite=True)
 
 
 def test_a_bad_record_is_an_error(tmp_path: Path) -> None:

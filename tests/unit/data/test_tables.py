@@ -46,11 +46,38 @@ def test_other_encodings_are_given() -> None:
     content = "id,text\n1,caf\u00e9\n2,tea\n".encode("cp1252")
     assert read_bytes("csv", content, encoding="cp1252")[0] == Record("1", "caf\u00e9", {})
     wrong, right = reasons("csv", content)
-    assert wrong == "not utf-8: --encoding names another (cp1252 is Excel's in the West)"
+    assert str(wrong).startswith("not UTF-8: byte 0xe9 at 10; --encoding names another")
     assert right is None
-    assert read_bytes("csv", content, encoding="latin-99")[0][0].startswith("encoding = 'latin-99': allowed")
     cut = reasons("tsv", "id\ttext\n1\tx\n".encode("utf-16")[:-1])
     assert cut[-1] is not None
+
+
+def test_names_of_columns_in_another_encoding_are_an_error_that_says_so() -> None:
+    (bad,) = reasons("csv", "id,text,gr\u00f6\u00dfe\n1,x,2\n".encode("cp1252"))
+    assert str(bad).startswith("not UTF-8: byte 0xf6 at 8; --encoding names another")
+
+
+def test_tables_of_pandas_have_whole_numbers_as_ids_and_a_column_without_a_name() -> None:
+    content = b",id,text,\n0,12345.0,a,x\n1,1.5,b,\n2,v1.0,c,\n"
+    read = read_bytes("csv", content)
+    assert [r.id for r in read if isinstance(r, Record)] == ["12345", "1.5", "v1.0"]
+    assert read[0] == Record("12345", "a", {"column_1": "0", "column_4": "x"})
+
+
+def test_a_first_row_without_end_is_one_bad_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b'id,"text\n' + b"1,x\n" * 500
+    start = "the first row, which names the columns, cannot be read: "
+    assert reasons("csv", content) == [f"{start}unexpected end of data"]
+    monkeypatch.setattr(tables, "MAX_RECORD_BYTES", 1000)
+    (bad,) = reasons("csv", content)
+    assert str(bad).startswith(f"{start}more than 1,000 characters")
+
+
+def test_columns_of_entities_and_of_fields_have_different_names() -> None:
+    record = Record("7", "mice", {"label": "a", "source_label": "b"}, (), (Entity(0, 4, "T"),))
+    header, row = write("csv", [record], WriteOptions(fields=True)).splitlines()
+    assert header == "id,start,end,label,score,text,source_source_label,source_label"
+    assert row == "7,0,4,T,,mice,a,b"
 
 
 def test_rows_of_another_form_are_bad_records_and_the_next_ones_are_read() -> None:
@@ -63,7 +90,8 @@ def test_rows_of_another_form_are_bad_records_and_the_next_ones_are_read() -> No
     assert (good, also_good) == (None, None)
     assert unclosed == "not a row of the table, at line 7: unexpected end of data"
     assert reasons("csv", b"a,text,a\n") == [
-        "a column name stands twice in the first row: ['a', 'text', 'a']"
+        "the first row, which names the columns, cannot be read: a column name stands twice in it: "
+        "['a', 'text', 'a']"
     ]
     (no_text,) = reasons("csv", b"id,title\n1,x\n")
     assert (

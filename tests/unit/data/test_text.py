@@ -11,7 +11,10 @@ from craftner_spacy.data.records import Record
 
 def test_text_is_unchanged_but_for_a_byte_order_mark() -> None:
     assert read_bytes("text", b"\xef\xbb\xbfa\r\nb ") == [Record("name", "a\r\nb ", {})]
-    assert reasons("text", b"\xff") == ["not UTF-8: invalid start byte at byte 0"]
+    assert reasons("text", b"a\xff") == [
+        "not UTF-8: byte 0xff at 1; --encoding names another one, such as cp1252 (of Windows and Excel in "
+        "the West)"
+    ]
 
 
 def test_text_cannot_be_written(tmp_path: Path) -> None:

@@ -7,7 +7,15 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from tiny_pipelines import TEXTS, make_nlp
 
-from craftner_spacy.processing.engine import find_entities
+from craftner_spacy.data.records import Record
+from craftner_spacy.processing.engine import find_entities, make_batches
+from craftner_spacy.processing.settings import BATCH_CHARACTERS, BATCH_RECORDS
+
+
+def test_long_texts_are_in_smaller_batches() -> None:
+    half, small = Record("", "a" * (BATCH_CHARACTERS // 2), {}), Record("", "a", {})
+    records = [half, small, half, *[small] * (BATCH_RECORDS + 1), half, half]
+    assert [len(batch) for batch in make_batches(records)] == [3, BATCH_RECORDS, 3]
 
 
 @Language.component("append_the_first_word")

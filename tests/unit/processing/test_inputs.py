@@ -46,7 +46,7 @@ def test_limit_made_ids_and_field_names(tmp_path: Path, nlp: Language) -> None:
         ),
         (
             [{"id": 1, "text": "a" * 2_000_000}],
-            r"record 1: 2000000 characters: the pipeline takes up to 1000000",
+            r"record 1: 2,000,000 characters: the pipeline takes up to 1,000,000 \(its nlp.max_length",
         ),
         ([{"id": 1, "text": "\ud800"}], r"record 1: it cannot be written as JSON: .*surrogates"),
         ([{"id": 1, "txt": "a"}], r"record 1: field 'text' has to be a string"),

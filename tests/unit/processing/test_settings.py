@@ -1,5 +1,6 @@
 """Settings: wrong numbers, engines and combinations are refused with what is allowed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,20 @@ from spacy.language import Language
 from tiny_records import write_lines
 
 from craftner_spacy.processing.annotate import annotate
+from craftner_spacy.processing.convert import convert
 
 
 @pytest.mark.parametrize("setting", ["n_process", "limit", "shard_characters"])
 def test_a_number_below_one_is_refused(setting: str, many: Path, tmp_path: Path, nlp: Language) -> None:
     with pytest.raises(ValueError, match=f"{setting} = 0: allowed are whole numbers from 1"):
         annotate(many, tmp_path / "out.jsonl", nlp, **{setting: 0})  # type: ignore[arg-type]
+
+
+def test_an_encoding_that_python_does_not_know_is_refused(many: Path, tmp_path: Path, nlp: Language) -> None:
+    for run in (partial(annotate, model=nlp), convert):
+        with pytest.raises(ValueError, match="encoding = 'latin-99': allowed are names of encodings"):
+            run(many, tmp_path / "out.jsonl", encoding="latin-99")
+    assert not list(tmp_path.glob("out*"))
 
 
 @pytest.mark.parametrize(
