@@ -22,9 +22,9 @@ SETTINGS = {"threshold": "threshold", "batch_tokens": "batch_tokens", "precision
 """Settings that can be chosen when a pipeline is loaded, and their keys in the component's config."""
 KB_NAMES = ("auto", "bundled", "none")
 """What `load_pipeline` takes as `kb` that is no file."""
-MAX_LENGTH = 16_000_000
-"""Characters of a text in a pipeline of our components alone: spaCy's limit of a million is for its parser
-and `ner`, which take a gigabyte for 100,000 characters."""
+MAX_LENGTH = 5_000_000
+"""Characters of a text in a pipeline of our components alone, which take about 250 MB for a million. spaCy's
+limit of a million is for its parser and `ner`, which take a gigabyte for 100,000."""
 VERSIONS = ("craftner_spacy", "spacy", "torch", "transformers", "tokenizers")
 
 
