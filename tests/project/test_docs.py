@@ -5,12 +5,14 @@ and asks nothing of the network.
 """
 
 import doctest
+import pydoc
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from html.parser import HTMLParser
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,13 @@ def test_formats_are_listed() -> None:
     ]
 
 
+def test_formats_that_need_the_extra_are_named() -> None:
+    text = (DOCS / "files.md").read_text(encoding="utf8")
+    [sentence] = re.findall(r"[^.]*need\s+`pip install \"\.\[formats\]\"`", text)
+    named = re.findall(r"`([a-z-]+)`", sentence)
+    assert named == [fmt.name for fmt in FORMATS if fmt.libraries]
+
+
 def test_options_of_annotate_and_report_are_listed() -> None:
     commands = typer.main.get_group(app).commands
     options = {
@@ -201,6 +210,23 @@ def test_each_module_is_in_the_api() -> None:
 )
 def test_first_examples_have_the_tokenizer_that_fits(page: Path) -> None:
     assert "craftner_spacy.tokenizer.v1" in blocks(page, "python")[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_of_the_package_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf8"), flags=re.S | re.M)
+    registered = {point.name for point in distribution("craftner_spacy").entry_points}
+    for name in re.findall(r"`(craftner_spacy(?:\.\w+)+)", text):
+        is_example = page.name == "CONTRIBUTING.md" and name == "craftner_spacy.X.v1"
+        assert is_example or name in registered or pydoc.locate(name) is not None, name
+
+
+def test_readme_lists_the_pages() -> None:
+    titles = [
+        page.stem for page in DOCS.glob("*.md") if page.stem not in ("index", "changelog", "contributing")
+    ]
+    listed = re.findall(r"\]\(docs/(\w+)\.md\)", README.read_text(encoding="utf8"))
+    assert sorted(listed) == sorted(titles)
 
 
 def test_readme_says_first_what_gene_means() -> None:
