@@ -98,7 +98,7 @@ def _check_int8(device: torch.device) -> None:
         )
     if is_slow_in_int8():
         warnings.warn(
-            "[model] precision = 'int8': this CPU has no VNNI, so int8 is slower than fp32, with AVX2 alone "
-            "hundreds of times; auto takes what is fast",
+            "[model] precision = 'int8': this CPU has neither AVX512 nor VNNI, so int8 is far slower than "
+            "fp32; auto takes what is fast",
             stacklevel=2,
         )

@@ -90,7 +90,7 @@ def test_auto_does_without_the_operators_for_int8(network: Any, monkeypatch: pyt
 
 def test_int8_warns_where_it_is_slow(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "is_slow_in_int8", lambda: True)
-    with pytest.warns(UserWarning, match="'int8': this CPU has no VNNI"):
+    with pytest.warns(UserWarning, match="'int8': this CPU has neither AVX512 nor VNNI"):
         assert make(network, "int8").precision == "int8"
 
 

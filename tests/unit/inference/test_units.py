@@ -11,10 +11,10 @@ from craftner_spacy.inference.units import has_bf16_units, is_slow_in_int8, pref
     [
         (["avx2"], False, False, True),
         (["avx2", "avx_vnni"], False, False, False),
-        (["avx2", "avx512_f"], False, False, True),
+        (["avx2", "avx512_f"], False, False, False),
         (["avx2", "avx512_f", "avx512_vnni"], False, True, False),
-        (["avx2", "avx512_vnni", "avx512_bf16"], True, True, False),
-        (["avx2", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"], True, False, False),
+        (["avx2", "avx512_f", "avx512_vnni", "avx512_bf16"], True, True, False),
+        (["avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"], True, False, False),
         ([], False, False, False),
     ],
 )
