@@ -214,6 +214,12 @@ def test_the_documentation_has_the_table() -> None:
     assert rows == [[f"| {r.name}", ", ".join(r.suffixes), "yes", written[r.write is None]] for r in FORMATS]
 
 
+def test_the_documentation_names_the_formats_of_the_extra() -> None:
+    before, _ = FILES_PAGE.read_text(encoding="utf8").split(' need `pip install ".[formats]"`', 1)
+    named = re.findall(r"`([\w-]+)`", before.rpartition(". ")[2])
+    assert named == [row.name for row in FORMATS if row.libraries]
+
+
 def test_a_compressed_xml_file_that_is_damaged_says_so(tmp_path: Path) -> None:
     path = tmp_path / "x.xml.gz"
     path.write_bytes(gzip.compress(b"<collection>" * 100)[:-9])
