@@ -19,7 +19,7 @@ from .commands.report import report_command
 # Without markup in help: Rich would take "[ray]" for a style and leave it out.
 app = typer.Typer(
     cls=OneLineErrors,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -32,7 +32,7 @@ from .stops import clean_stops
 def annotate_command(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="files, or folders of .txt files", metavar="IN...", callback=existing),
+        typer.Argument(help="files, or folders of .txt files", metavar="IN", callback=existing),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="the file to write; its suffix is its format")

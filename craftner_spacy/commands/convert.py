@@ -25,7 +25,7 @@ def convert_command(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="annotated files, or folders of files of --input-format", metavar="IN...", callback=existing
+            help="annotated files, or folders of files of --input-format", metavar="IN", callback=existing
         ),
     ],
     output: Annotated[

@@ -19,7 +19,7 @@ BATCH_TEXTS = 64
 
 def find_command(
     texts: Annotated[
-        list[str], typer.Argument(help="texts; - for the lines of standard input", metavar="TEXT...")
+        list[str], typer.Argument(help="texts; - for the lines of standard input", metavar="TEXT")
     ],
     model: Model = "small",
     threshold: Threshold = None,

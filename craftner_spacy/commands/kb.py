@@ -42,11 +42,13 @@ def build_command(
     namespace: Annotated[
         list[str] | None, typer.Option(help="LABEL=NAME: take terms of this OBO namespace alone")
     ] = None,
-    xrefs: Annotated[bool, typer.Option(help="keep the ids that other ontologies have")] = False,
+    xrefs: Annotated[bool, typer.Option("--xrefs", help="keep the ids that other ontologies have")] = False,
     base: Annotated[str | None, typer.Option(help="a knowledge base whose content is taken too")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT if it is there")] = False,
 ) -> None:
-    """Build a knowledge base from ontologies, tables of names and annotated documents.
+    """Build a knowledge base.
+
+    It is made from ontologies, tables of names and annotated documents.
 
     RAISES: ValueError for an option that is not allowed; what `builder.build`, `ontologies.read_ontology` and
         `mentions.read_mentions` raise.
@@ -92,9 +94,14 @@ def build_command(
 
 
 def info_command(
-    kb: Annotated[str, typer.Argument(help="bundled, or a file made by `kb build`")] = "bundled",
+    kb: Annotated[
+        str, typer.Argument(help="bundled, or a file made by `kb build`", metavar="KB")
+    ] = "bundled",
 ) -> None:
-    """Show what a knowledge base holds, and of which sources it was made."""
+    """Show what a knowledge base holds.
+
+    Below the table are the sources of which it was made.
+    """
     from rich.table import Table
 
     opened = open_kb(kb)
@@ -112,7 +119,9 @@ def lookup_command(
     kb: Kb = "bundled",
     limit: Annotated[int, typer.Option(help="names shown of each label, at most", min=1)] = 10,
 ) -> None:
-    """Show which names a text matches and by which key, or which concepts have an id.
+    """Show the concepts of a name or an id.
+
+    Of a name, the table shows which names in the knowledge base match, and by which key.
 
     RAISES: Exit, ValueError for an option that is not allowed.
     """

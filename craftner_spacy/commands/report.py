@@ -35,6 +35,8 @@ def report_command(
         overwrite=overwrite,
     )
     typer.echo(f"{output}: {stats.records:,} texts, {stats.entities:,} entities")
+    if not stats.entities:
+        typer.echo(f"No entity was read: is {annotated} an annotated file?", err=True)
     if stats.bad_records:
         typer.echo(
             f"{stats.bad_records:,} records could not be read, the first is {stats.first_problem}", err=True

@@ -64,7 +64,8 @@ def check_input(path: Path) -> None:
     if kind is not None and path.is_symlink() and not path.exists():
         raise FileNotFoundError(f"{path} is {kind}")
     if kind is not None:
-        raise ValueError(f"{path} is {kind}: inputs are files and folders")
+        allowed = "a file is needed" if path.is_dir() else "inputs are files and folders"
+        raise ValueError(f"{path} is {kind}: {allowed}")
 
 
 def check_output(out: Path, inputs: Iterable[Path], overwrite: bool) -> None:

@@ -3,7 +3,7 @@
 import errno
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -100,26 +100,28 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-def get_format(path: Path, name: str | None, setting: str) -> Format:
+def get_format(path: Path, name: str | None, setting: str, allowed: Sequence[Format] | None = None) -> Format:
     """The format of a file, by its name in the table if it is given, else by the file's suffix.
 
     path (Path): of the file; it need not exist.
     name (str | None): of the format.
     setting (str): the option or argument that gives the name, for the error.
+    allowed (Sequence[Format] | None): the rows of the table that it may be; None: all.
     RAISES: ValueError if there is no such format; ImportError if it needs a library that is not installed.
 
     >>> get_format(Path("a/b.jsonl.gz"), None, "--input-format").name
     'jsonl'
     """
+    table = FORMATS if allowed is None else allowed
     if name is not None:
-        rows = [row for row in FORMATS if row.name == name]
+        rows = [row for row in table if row.name == name]
         if not rows:
-            raise ValueError(f"{setting} {name!r}: allowed are {', '.join(row.name for row in FORMATS)}")
+            raise ValueError(f"{setting} {name!r}: allowed are {', '.join(row.name for row in table)}")
     else:
         suffix = Path(uncompressed_name(path)).suffix.lower()
-        rows = [row for row in FORMATS if suffix in row.suffixes]
+        rows = [row for row in table if suffix in row.suffixes]
         if not rows:
-            known = ", ".join(f"{'/'.join(row.suffixes)} ({row.name})" for row in FORMATS)
+            known = ", ".join(f"{'/'.join(row.suffixes)} ({row.name})" for row in table)
             raise ValueError(f"{path}: its suffix names no format. Known are {known}; or give {setting}")
         rows = _told_by_root(path, rows)
     for library in rows[0].libraries:
@@ -152,14 +154,11 @@ def stem_of(path: Path) -> str:
 
 
 def get_output_format(path: Path, name: str | None) -> Format:
-    """The format of an output, by its name or the suffix of its file.
+    """The format of an output, by its name or the suffix of its file: one that can hold entities.
 
-    RAISES: ValueError if there is none, or it cannot hold entities; ImportError as of `get_format`.
+    RAISES: ValueError if there is none; ImportError as of `get_format`.
     """
-    fmt = get_format(path, name, "--output-format")
-    if fmt.write is None:
-        raise ValueError(f"{path}: {fmt.name} cannot hold entities")
-    return fmt
+    return get_format(path, name, "--output-format", [row for row in FORMATS if row.write is not None])
 
 
 def has_suffix(path: Path, fmt: Format) -> bool:

@@ -33,7 +33,7 @@ def report(
     Records that cannot be read are counted, on the page, too.
 
     annotated (str | Path): the file.
-    out (str | Path): the page to write.
+    out (str | Path): the page to write; its folder is made if it is not there.
     input_format (str | None): of the file, see `formats.FORMATS`; None: as its suffix tells.
     text_field (str): the name of the text in formats whose records have fields.
     encoding (str | None): of plain text, unless its first bytes tell another one; None: UTF-8.
@@ -54,6 +54,7 @@ def report(
     stats = set_stats(read_file(path, fmt, options), texts)
     if stats.bad_records and not stats.records:
         raise ValueError(f"{path}, {stats.first_problem}")
+    page_path.parent.mkdir(parents=True, exist_ok=True)
     page_path.write_text(page(stats, path.name), encoding="utf8")
     return stats
 

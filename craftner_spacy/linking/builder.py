@@ -36,7 +36,7 @@ def build(
     that is an alternative of a concept's, or was replaced by it, are the concept's. A concept without a name
     gets its most frequent mention as its name.
 
-    path (str | Path): the file to write.
+    path (str | Path): the file to write; its folder is made if it is not there.
     concepts: each with its label; read once, before the mentions.
     mentions: each with its label; read once.
     meta (Mapping): what to note in the file, as JSON has it.
@@ -49,6 +49,7 @@ def build(
     path = Path(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{str(path)!r} is there already; allowed are a new file, or overwrite = true")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         new = Path(folder) / "new.sqlite"
         with closing(sqlite3.connect(new, isolation_level=None)) as connection:

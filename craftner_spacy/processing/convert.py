@@ -62,6 +62,7 @@ def convert(
 
     inputs (str | Path | Sequence[str | Path]): files, or folders of files of `input_format`.
     output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
+        Its folder is made if it is not there.
     input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
     text_field, id_field (str): the names of these fields in formats whose records have fields.
     encoding (str | None): of inputs of plain text, unless their first bytes tell another one; None: UTF-8.
@@ -103,6 +104,7 @@ def convert(
     # It makes tokens alone.
     nlp.max_length = sys.maxsize
     plan = ReadPlan(sources, settings, nlp.max_length, fmt.forbidden_id_chars, entities=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         checked = check_inputs(plan, Path(folder) / "ids.sqlite", progress)
         records = _Records(plan, checked)

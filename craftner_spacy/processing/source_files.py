@@ -83,7 +83,9 @@ def find_sources(inputs: Sequence[str | Path], input_format: str | None, output:
             if not sources:
                 suffixes = " or ".join(fmt.suffixes)
                 also = f"; left out: {describe_left_out(left_out)}" if left_out else ""
-                raise FileNotFoundError(f"{path} holds no {suffixes} file: give --input-format{also}")
+                raise FileNotFoundError(
+                    f"{path} holds no {suffixes} file: --input-format names the format of its files{also}"
+                )
             found.sources.extend(sources)
             found.left_out.extend(left_out)
         else:

@@ -183,6 +183,7 @@ QUICK = [
     ["--help"],
     ["--version"],
     ["annotate", "--help"],
+    ["kb", "lookup", "-h"],
     ["annotate", "nowhere.txt", "-o", "out.jsonl"],
     ["report", "nowhere.jsonl"],
     ["labels"],
@@ -208,6 +209,52 @@ def test_inputs_that_do_not_exist_are_named() -> None:
         refused = CliRunner().invoke(app, words)
         assert refused.exit_code == 1
         assert refused.stderr == "Error: nowhere.txt: there is no such file or folder\n"
+
+
+def test_the_folder_of_an_output_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = '{"id": "1", "text": "mice", "entities": [{"start": 0, "end": 4, "label": "Taxon", "score": 1}]}'
+    Path("in.jsonl").write_text(row, encoding="utf8")
+    Path("names.tsv").write_text("id\tname\nX:1\tmouse\n", encoding="utf8")
+    for words in (
+        ["convert", "in.jsonl", "-o", "a/b/out.csv"],
+        ["report", "in.jsonl", "-o", "c/d/out.html"],
+        ["kb", "build", "e/f/out.sqlite", "--ontology", "Taxon=names.tsv"],
+    ):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+    assert len(list(tmp_path.glob("*/*/out.*"))) == 3
+
+
+def test_a_folder_in_place_of_an_annotated_file_is_named(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert (refused.exit_code, refused.stderr) == (1, f"Error: {tmp_path} is a folder: a file is needed\n")
+
+
+def test_report_says_that_a_file_holds_no_entity(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("Mice lack Pax6.", encoding="utf8")
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "in.txt"), "-o", str(tmp_path / "page.html")])
+    assert done.exit_code == 0
+    assert done.stderr == f"No entity was read: is {tmp_path / 'in.txt'} an annotated file?\n"
+
+
+def test_the_shell_can_complete_commands_and_options() -> None:
+    for words, completed in (
+        ("craftner_spacy anno", "annotate"),
+        ("craftner_spacy find --thr", "--threshold"),
+    ):
+        env = {
+            "_CRAFTNER_SPACY_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        }
+        done = CliRunner().invoke(app, [], env=env, prog_name="craftner_spacy")
+        assert done.stdout.split() == [completed]
+
+
+def test_lists_of_commands_are_not_cut_off() -> None:
+    for words in ([], ["kb"]):
+        assert "..." not in CliRunner().invoke(app, [*words, "--help"]).stdout.partition("Commands:")[2]
 
 
 def test_the_version_is_an_option() -> None:

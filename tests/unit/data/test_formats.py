@@ -16,7 +16,7 @@ from format_files import BY_NAME, KEEPING, MAKE_DOC, RECORDS, WRITABLE, read_rec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from craftner_spacy.data.formats import FORMATS, Format, get_format, read_file, write_file
+from craftner_spacy.data.formats import FORMATS, Format, get_format, get_output_format, read_file, write_file
 from craftner_spacy.data.records import BadRecord, Passage, ReadOptions, Record, WriteOptions, id_problem
 from craftner_spacy.types import Entity, LinkedConcept
 
@@ -157,6 +157,21 @@ def test_the_error_for_an_unknown_format_lists_the_known_ones() -> None:
         get_format(Path("a.doc"), None, "--x")
     with pytest.raises(ValueError, match=r"--x 'xls': allowed are text, jsonl"):
         get_format(Path("a.csv"), "xls", "--x")
+
+
+def test_the_format_of_an_output_can_hold_entities(tmp_path: Path) -> None:
+    writable = "jsonl, csv, tsv, parquet, bioc-xml, bioc-json, pubtator, docbin, brat"
+    for name in ("text", "medline", "xls"):
+        with pytest.raises(ValueError, match=rf"--output-format '{name}': allowed are {writable}$"):
+            get_output_format(Path("a.jsonl"), name)
+    with pytest.raises(
+        ValueError, match=r"a\.txt: its suffix names no format\. Known are \.jsonl"
+    ) as refused:
+        get_output_format(Path("a.txt"), None)
+    assert "jats" not in str(refused.value)
+    # An output that is replaced may have held anything.
+    (tmp_path / "a.xml").write_text("<PubmedArticleSet/>", encoding="utf8")
+    assert get_output_format(tmp_path / "a.xml", None).name == "bioc-xml"
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def test_bad_records_and_outputs_are_refused_before_anything_is_written(tmp_path
     with pytest.raises(FileExistsError):
         convert(source, out, skip_errors=True)
     assert convert(source, out, skip_errors=True, overwrite=True).records == 1
-    for name, reason in (("x.txt", "text cannot hold entities"), ("x.conll", "conll cannot hold entities")):
-        with pytest.raises(ValueError, match=reason):
+    for name in ("x.txt", "x.conll"):
+        with pytest.raises(ValueError, match=rf"{name}: its suffix names no format.* Known are \.jsonl"):
             convert(source, tmp_path / name)
     with pytest.raises(
         ValueError, match=r"pubtator cannot do without the texts \(--no-text\); these can: jsonl"

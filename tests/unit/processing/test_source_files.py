@@ -50,7 +50,7 @@ def test_an_input_that_does_not_exist_or_a_folder_without_files_is_an_error(
     with pytest.raises(FileNotFoundError, match="nowhere: there is no such file or folder"):
         annotate(tmp_path / "nowhere", tmp_path / "out.jsonl", nlp)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"empty holds no .txt file: give --input-format"):
+    with pytest.raises(FileNotFoundError, match=r"empty holds no .txt file: --input-format names the format"):
         find_sources([tmp_path / "empty"], None)
 
 
