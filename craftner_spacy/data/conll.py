@@ -25,21 +25,24 @@ SENTENCES = 10
 SENTENCE = "sentence"
 """The type of passages that are sentences."""
 _TAG = re.compile(r"O|([BILUES])-(.+)")
+_LONGEST_MARK = 300
 _BEGINS, _ENDS = "BUS", "LEUS"
-_DOCUMENT = re.compile(r"-DOCSTART-|# ?newdoc|# ?doc_id\b")
+_DOCUMENT = re.compile(r"-DOCSTART-|# ?(?:newdoc(?: id)?|doc_id\b)(?:\s*=\s*(\S+))?")
+"""A line that begins a document, and perhaps gives its id."""
 VALUES_PER_LINE = 4
 """What a word becomes, for the limit on the values of a record."""
 
 
 def read_conll(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
-    """Read a record from each document, which lines ``-DOCSTART-`` begin, or from `SENTENCES` sentences.
+    """Read a record from each document, or from `SENTENCES` sentences where nothing marks documents.
 
+    Lines ``-DOCSTART-``, ``# newdoc id = ID`` and ``# doc_id = ID`` begin a document, which has that id.
     The first column is the word, the last one the tag; white space separates columns, and other lines that
     begin with ``# `` are comments. Spaces join the words of a sentence, and line breaks the sentences, which
     are the passages of the record. A line with one sentence, each word with its tag after ``|``, is read too.
     """
-    for block in _documents(bounded_lines(as_utf8(file, options.encoding))):
-        yield or_bad_record(partial(_parse_document, block, options))
+    for identifier, block in _documents(bounded_lines(as_utf8(file, options.encoding))):
+        yield or_bad_record(partial(_parse_document, identifier, block, options))
 
 
 def tagged_spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
@@ -70,14 +73,14 @@ def tagged_spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
             label = ""
 
 
-def _documents(lines: Iterable[bytes]) -> Iterator[LineBlock]:
-    """The lines of each document, without comments, and with an empty line behind each sentence."""
-    block, n_sentences = LineBlock(VALUES_PER_LINE), 0
+def _documents(lines: Iterable[bytes]) -> Iterator[tuple[str, LineBlock]]:
+    """Id and lines of each document, without comments, and with an empty line behind each sentence."""
+    block, n_sentences, identifier = LineBlock(VALUES_PER_LINE), 0, ""
     is_inside = has_marks = False
     for line in lines:
         line = line.removeprefix(b"\xef\xbb\xbf")
-        is_mark = _DOCUMENT.match(line[:20].decode("latin-1")) is not None
-        if not is_mark and not is_blank(line):
+        mark = _DOCUMENT.match(line[:_LONGEST_MARK].decode(errors="replace"))
+        if not mark and not is_blank(line):
             if not _is_comment(line):
                 block.add(line)
                 is_inside = True
@@ -85,13 +88,15 @@ def _documents(lines: Iterable[bytes]) -> Iterator[LineBlock]:
         if is_inside:
             block.add(b"\n")
             n_sentences += 1
-        is_inside, has_marks = False, has_marks or is_mark
-        if is_mark or (n_sentences == SENTENCES and not has_marks):
+        is_inside, has_marks = False, has_marks or mark is not None
+        if mark or (n_sentences == SENTENCES and not has_marks):
             if block.n_lines:
-                yield block
-            block, n_sentences = LineBlock(VALUES_PER_LINE), 0
+                yield identifier, block
+                block, n_sentences, identifier = LineBlock(VALUES_PER_LINE), 0, ""
+            # Two marks may stand together.
+            identifier = (mark and mark[1]) or identifier
     if block.n_lines:
-        yield block
+        yield identifier, block
 
 
 def _is_comment(line: bytes) -> bool:
@@ -99,7 +104,7 @@ def _is_comment(line: bytes) -> bool:
     return line.startswith(b"# ") and _TAG.fullmatch(line.split()[-1].decode("latin-1")) is None
 
 
-def _parse_document(block: LineBlock, options: ReadOptions) -> Record:
+def _parse_document(identifier: str, block: LineBlock, options: ReadOptions) -> Record:
     """The record of a document's lines; ValueError if one is wrong."""
     sentences = [list(lines) for is_empty, lines in groupby(block.check(), bytes.isspace) if not is_empty]
     texts: list[str] = []
@@ -120,7 +125,7 @@ def _parse_document(block: LineBlock, options: ReadOptions) -> Record:
             passages.append(Passage(start, start + len(texts[-1]), {"type": SENTENCE}))
             start += len(texts[-1]) + 1
     text = "\n".join(texts)
-    return Record("", text, {}, tuple(passages), check_entities(entities, len(text)))
+    return Record(identifier, text, {}, tuple(passages), check_entities(entities, len(text)))
 
 
 def _columns(lines: list[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:

@@ -1,7 +1,7 @@
 """JSON Lines: each line is one record. Also the JSON form of a record, which other formats build on."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from io import BufferedIOBase
 from typing import Any
@@ -25,13 +25,22 @@ from .structure import load_json, make_record, name_fields, parse_id, parse_pass
 
 
 def read_jsonl(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | BadRecord]:
-    """Read a record from each line; lines of white space are skipped.
+    """Read a record from each line: an object with a text; `from_json` says what its fields mean."""
+    return read_lines(file, options, partial(from_json, options=options))
 
-    A line is an object with a text; `from_json` says what its fields mean.
+
+def read_lines(
+    file: BufferedIOBase, options: ReadOptions, parse: Callable[[Any], Record]
+) -> Iterator[Record | BadRecord]:
+    """Read a record from each line of JSON; lines of white space are skipped.
+
+    file (BufferedIOBase): the lines.
+    options (ReadOptions): see there.
+    parse (Callable): gives the record of a value; it raises a ValueError for a bad one.
     """
     for line in bounded_lines(as_utf8(file, options.encoding), options.is_limited):
         if not is_blank(line):
-            yield or_bad_record(partial(_parse_line, line, options))
+            yield or_bad_record(partial(_parse_line, line, options, parse))
 
 
 def write_jsonl(
@@ -141,11 +150,11 @@ def from_fields(
     return make_record(identifier, text, others, passages, entities)
 
 
-def _parse_line(line: bytes, options: ReadOptions) -> Record:
+def _parse_line(line: bytes, options: ReadOptions, parse: Callable[[Any], Record]) -> Record:
     """The record of a line; ValueError if it has none."""
     if options.is_limited:
         check_json(line)
-    return from_json(load_json(line, options.encoding), options)
+    return parse(load_json(line, options.encoding))
 
 
 def _parse_entities(rows: Any, length: int) -> tuple[Entity, ...]:

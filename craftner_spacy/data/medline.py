@@ -54,6 +54,7 @@ def _read_fields(element: Any) -> dict[str, Any]:
     }
     return without_empty(
         {
+            "book": element_text(_first(element, "BookTitle")),
             "journal": element_text(_first(element, "Journal/{*}Title", "MedlineTA")),
             "journal_abbreviation": element_text(_first(element, "Journal/{*}ISOAbbreviation", "MedlineTA")),
             "published": " ".join(element_text(part) for part in date) if date is not None else "",

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from functools import partial
 from io import BufferedIOBase
+from typing import Any
 
-from .encodings import as_utf8
-from .jsonl import from_json
-from .limits import bounded_lines, check_json, is_blank
-from .records import BadRecord, ReadOptions, Record, or_bad_record, shorten
-from .structure import load_json
+from .jsonl import from_json, read_lines
+from .records import BadRecord, ReadOptions, Record, shorten
 
 _NOT_FIELDS = ("spans", "tokens")
 """What a task says of its text in offsets, beside its entities: it is read as such or not at all."""
@@ -20,16 +18,11 @@ def read_prodigy(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record 
     A task whose answer is not ``accept`` is a bad record, so that it is counted where it is left out. Its
     tokens are not read.
     """
-    for line in bounded_lines(as_utf8(file, options.encoding), options.is_limited):
-        if not is_blank(line):
-            yield or_bad_record(partial(_parse_task, line, options))
+    return read_lines(file, options, partial(_parse_task, options=options))
 
 
-def _parse_task(line: bytes, options: ReadOptions) -> Record:
-    """The record of a line; ValueError if it has none."""
-    if options.is_limited:
-        check_json(line)
-    task = load_json(line, options.encoding)
+def _parse_task(task: Any, options: ReadOptions) -> Record:
+    """The record of a task; ValueError if it has none."""
     if not isinstance(task, dict):
         raise ValueError(f"a task has to be an object with fields, not {shorten(task)}")
     answer = task.get("answer", "accept")

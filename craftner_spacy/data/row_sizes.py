@@ -19,6 +19,9 @@ def row_sizes(array: Any) -> NDArray[np.int64]:
     """
     pa, compute = import_extra("pyarrow"), import_extra("pyarrow.compute")
     kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        # JSON, for example.
+        return row_sizes(array.storage)
     sizes = np.full(len(array), OBJECT_BYTES, dtype=np.int64)
     if pa.types.is_dictionary(kind):
         values = row_sizes(array.dictionary)
@@ -27,6 +30,10 @@ def row_sizes(array: Any) -> NDArray[np.int64]:
     elif pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         totals = np.concatenate([[0], np.cumsum(row_sizes(array.values))])
         sizes += np.diff(totals[np.asarray(array.offsets)])
+    elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        totals = np.concatenate([[0], np.cumsum(row_sizes(array.values))])
+        starts = np.asarray(array.offsets)
+        sizes += totals[starts + np.asarray(array.sizes)] - totals[starts]
     elif pa.types.is_fixed_size_list(kind):
         totals = np.concatenate([[0], np.cumsum(row_sizes(array.values))])
         borders = (np.arange(len(array) + 1) + array.offset) * kind.list_size

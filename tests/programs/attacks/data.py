@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from .frame import attack
+from .frame import attack, craftner, raised, succeeded
 
 LIMIT = 500
 """Megabytes that reading may take; the import of spaCy takes about 280 of them."""
@@ -146,6 +146,20 @@ def parquet_row(folder: Path) -> str:
     return read(folder / "x.parquet", 1, 1)
 
 
+@attack("2 GB in a row of a list view in Parquet", item=12, expects="a bad record, the next", megabytes=LIMIT)
+def parquet_view(folder: Path) -> str:
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    numbers = pa.array([0] * 200_000, pa.int32())
+    values = pa.DictionaryArray.from_arrays(numbers, pa.array(["a" * 10_000]))
+    offsets, sizes = pa.array([0, 0], pa.int32()), pa.array([200_000, 0], pa.int32())
+    column = pa.ListViewArray.from_arrays(offsets, sizes, values)
+    table = pa.table({"id": ["1", "2"], "text": ["a", "good"], "x": column})
+    pq.write_table(table, folder / "x.parquet", dictionary_pagesize_limit=10**8)
+    return read(folder / "x.parquet", 1, 1)
+
+
 @attack("depth 3,000 and a text of 10 MB in BioC", item=13, expects="each loses itself", megabytes=LIMIT)
 def bad_documents(folder: Path) -> str:
     deep = b"<document><id>1</id>" + b"<a>" * 3000 + b"</a>" * 3000 + b"</document>"
@@ -247,3 +261,23 @@ def long_head(folder: Path) -> str:
     document = b"<document><id>2</id><passage><offset>0</offset><text>good</text></passage></document>"
     parts = [b"<collection>", infons, document * 5000, b"</collection>"]
     return read(write(folder / "x.xml", *parts), 5000, 0)
+
+
+@attack("10,000 entities of a million characters", item=12, expects="refused by convert")
+def mentions(folder: Path) -> str:
+    entities = [{"start": 0, "end": 1_000_000 - number, "label": "X"} for number in range(10_000)]
+    line = json.dumps({"id": "1", "text": "a" * 1_000_000, "entities": entities}).encode()
+    path = write(folder / "x.jsonl", line)
+    from craftner_spacy.processing.convert import convert
+
+    return raised(ValueError, lambda: convert(path, folder / "out.csv"), "record 1", "16,000,000 characters")
+
+
+@attack("a title of 1 MB over 10,000 paragraphs", item=12, expects="its beginning, in each of them")
+def long_title(folder: Path) -> str:
+    title = b"<article><body><sec><title>%s</title>" % (b"a" * 1_000_000)
+    path = write(folder / "x.nxml", title, b"<p>x</p>" * 10_000, b"</sec></body></article>")
+    out = folder / "out.jsonl"
+    said = succeeded(craftner("convert", path, "-o", out))
+    assert out.stat().st_size < 10_000_000, f"{out.stat().st_size:,} bytes"
+    return said

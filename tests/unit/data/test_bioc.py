@@ -20,7 +20,6 @@ from format_files import (
 )
 from growth import growth
 
-from craftner_spacy.data import json_documents
 from craftner_spacy.data.records import BadRecord, Passage, Record
 from craftner_spacy.types import Entity
 
@@ -212,41 +211,6 @@ def test_many_gaps_are_refused_before_the_text_is_made() -> None:
     )
 
 
-@pytest.mark.parametrize("prefix", ["", "b:"])
-def test_namespaces_comments_and_several_collections_are_read(prefix: str) -> None:
-    document = (
-        "<{0}document><{0}id>{1}</{0}id><{0}passage><{0}offset>0</{0}offset><{0}text>&m;</{0}text></{0}passage>"
-        "</{0}document>"
-    )
-    one, two = (document.format(prefix, number) for number in (1, 2))
-    name = f"{prefix}collection"
-    space = f' xmlns{":b" if prefix else ""}="http://bioc.org"'
-    comment = "<!-- <document><id>3</id></document> --><?pi </document> ?>"
-    head = '<?xml version="1.0" encoding="ISO-8859-1"?><!DOCTYPE collection [<!ENTITY m "m\xe4use">]>'
-    inside = f"<{prefix}source>x</{prefix}source>{comment}{one}{comment}{two}"
-    content = f"{head}<{name}{space}>{inside}</{name}>\n<{name}{space}><{prefix}key/>{one}</{name}>"
-    records = read_bytes("bioc-xml", content.encode("latin-1"))
-    assert [(r.id, r.text) for r in records if isinstance(r, Record)] == [(n, "m\xe4use") for n in "121"]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("<article><front/></article>", "root element is <article>"),
-        ('<?xml version="1.0"?><!-- x --><PubmedArticleSet><a/></PubmedArticleSet>', "is <PubmedArticleSet>"),
-        ("<collection><doc/></collection>", "is <collection>"),
-        ("<collection><source/>", "not valid XML"),
-        ("what", "not valid XML"),
-        ("<collection/>", None),
-        ("<collection><source>x</source><date/><key/></collection>", None),
-        ("", None),
-    ],
-)
-def test_xml_without_documents_is_a_bad_record_unless_it_is_empty(content: str, reason: str | None) -> None:
-    found = reasons("bioc-xml", content.encode())
-    assert found == [] if reason is None else (len(found) == 1 and reason in str(found[0]))
-
-
 def test_content_between_documents_and_a_file_that_is_cut_off_are_bad_records() -> None:
     content = in_passage("<text>a</text>").decode()
     between = content.replace("</document><document>", "</document><doc>lost</doc><document>")
@@ -256,56 +220,6 @@ def test_content_between_documents_and_a_file_that_is_cut_off_are_bad_records() 
         None,
     ]
     assert "may be cut off" in str(reasons("bioc-xml", content.replace("</collection>", "").encode())[-1])
-
-
-JSON_DOCUMENT: dict[str, Any] = {"id": "1", "passages": [{"offset": 0, "text": "A [mouse]"}]}
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (json.dumps(JSON_DOCUMENT), None),
-        (json.dumps([JSON_DOCUMENT]), None),
-        ("\ufeff" + json.dumps({"documents": [JSON_DOCUMENT]}), None),
-        (json.dumps({"infons": {"x": '"documents": ['}, "documents": [JSON_DOCUMENT]}), None),
-        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": float("nan")}]}), None),
-        (json.dumps({"documents": [{**JSON_DOCUMENT, "annotations": [{"x": 1}]}]}), None),
-        (json.dumps(["A text", "another"]), 'no record: \'["A text"'),
-        (json.dumps({"id": "1", "text": "A"}), 'no record: \'{"id"'),
-        (json.dumps({"documents": ["A text"]}), "no record: '\"A text\"'"),
-        (json.dumps("A text"), "no record"),
-        ("[" * 80_000, "ends inside of brackets"),
-        ("[" * 80_000 + "]" * 80_000, "nested deeper than 200"),
-        ('{"documents": [' + "[" * 80_000 + "]" * 80_000 + "]}", "nested deeper than 200"),
-        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": [0] * 1_000_001}]}), "more than 1,000,000 values"),
-        (json.dumps({"documents": [{**JSON_DOCUMENT, "x": "a" * 16_000_000}]}), "larger than 16,000,000"),
-        ('{"documents": [{"id": "1", "passages": [}]}', "Expecting value"),
-        ('{"documents": [{"id": "1", "passages": 5}]}', "TypeError"),
-        ("]", "closed that was not opened"),
-        ("", "nothing"),
-        ('{"documents": []}', "nothing"),
-    ],
-    ids=lambda value: str(value)[:24],
-)
-def test_json_of_each_shape_is_read_or_a_bad_record(content: str, reason: str | None) -> None:
-    read = read_bytes("bioc-json", content.encode(), entities=False)
-    if reason is None:
-        assert [record.text for record in read if isinstance(record, Record)] == ["A [mouse]"]
-    elif reason == "nothing":
-        assert read == []
-    else:
-        bad = [record.reason for record in read if isinstance(record, BadRecord)]
-        assert len(bad) == len(read)
-        assert reason in bad[0]
-
-
-def test_a_bad_document_in_json_loses_only_itself() -> None:
-    good = json.dumps(JSON_DOCUMENT)
-    for bad in ("[" * 500 + "]" * 500, '{"passages": NaN}', '"a"', '{"x": tru}', '{"y": "]}"}'):
-        assert [r is None for r in reasons("bioc-json", f'{{"documents": [{bad}, {good}]}}'.encode())] == [
-            False,
-            True,
-        ]
 
 
 @pytest.mark.parametrize(
@@ -332,40 +246,8 @@ def test_values_of_other_types_in_json_are_read_or_make_a_bad_record(
     assert found is None if reason is None else reason in str(found)
 
 
-def test_an_object_that_is_no_document_among_documents_is_counted() -> None:
-    good = json.dumps(JSON_DOCUMENT)
-    content = f'{{"documants": [{good}, {{"id": "2", "passage": []}}, {good.replace("1", "3")}]}}'
-    assert reasons("bioc-json", content.encode()) == [
-        None,
-        None,
-        "1 objects without 'passages' in a list with documents",
-    ]
-
-
 def test_names_that_xml_makes_equal_are_both_kept(tmp_path: Path) -> None:
     xml = BY_NAME["bioc-xml"]
     record = Record("1", "a", {"\x00": "x", "\x01": "y"})
     (read,) = read_records(xml, write_records(xml, [record], tmp_path))
     assert read.fields == {"\ufffd": "x", "\ufffd_2": "y"}
-
-
-def test_passages_in_an_object_with_documents_are_a_bad_record() -> None:
-    good = json.dumps(JSON_DOCUMENT)
-    (first, second) = reasons("bioc-json", f'{{"documents": [{good}], "passages": []}}'.encode())
-    assert first is None
-    assert second == "not valid JSON: 'passages' in an object with more than one document in it"
-
-
-def test_content_of_any_size_around_documents_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_documents, "MAX_RECORD_BYTES", 1000)
-    good = json.dumps(JSON_DOCUMENT)
-    content = f'{{"note": "{"a" * 5000}", "documents": [{good}]}}'
-    assert reasons("bioc-json", content.encode()) == [None]
-
-
-def test_the_head_of_a_file_is_limited_but_for_its_notes() -> None:
-    document = "<document><id>1</id></document></collection>"
-    notes = "<source>x</source>" * 5000
-    assert reasons("bioc-xml", f"<collection>{notes}{document}".encode()) == [None]
-    (reason,) = reasons("bioc-xml", f"<!-- {'x' * 50_000} --><collection>{document}".encode())
-    assert reason == "the file has more than 50,000 bytes before its first record"

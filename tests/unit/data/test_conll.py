@@ -42,7 +42,9 @@ def test_documents_are_marked_or_of_ten_sentences() -> None:
     marked = f"-DOCSTART- -X- O O\n\n{sentence * 12}-DOCSTART- -X- O O\n\nb O\n"
     assert [len(r.passages) for r in read_bytes("conll", marked.encode())] == [12, 1]
     newdoc = f"# newdoc id = 1\n# text = a\n{sentence}# newdoc id = 2\n{sentence}"
-    assert [r.text for r in read_bytes("conll", newdoc.encode())] == ["a", "a"]
+    assert [(r.id, r.text) for r in read_bytes("conll", newdoc.encode())] == [("1", "a"), ("2", "a")]
+    doc_id = f"#doc_id = x/1\n{sentence}# newdoc\n# doc_id=2\n{sentence}# newdoc\n{sentence}"
+    assert [r.id for r in read_bytes("conll", doc_id.encode())] == ["x/1", "2", ""]
     plain = read_bytes("conll", f"\ufeff{sentence * (SENTENCES + 1)}".encode())
     assert [len(r.passages) for r in plain] == [SENTENCES, 1]
     assert plain[1] == Record("", "a", {}, (Passage(0, 1, {"type": "sentence"}),))

@@ -112,6 +112,9 @@ def test_books_and_files_of_before_2017_are_read() -> None:
         "<AbstractText>On mice.</AbstractText></Abstract></BookDocument></PubmedBookArticle>"
     )
     assert read_record("medline", article_set(book)).text == "A book\nOn mice."
+    chapter = book.replace("</Book>", "</Book><ArticleTitle>Bones</ArticleTitle>")
+    record = read_record("medline", article_set(chapter))
+    assert (record.text, record.fields) == ("Bones\nOn mice.", {"book": "A book"})
     old = "<MedlineCitationSet><MedlineCitation><PMID>8</PMID><Article><ArticleTitle>Old.</ArticleTitle>"
     record = read_record("medline", f"{old}</Article></MedlineCitation></MedlineCitationSet>".encode())
     assert (record.id, record.text) == ("8", "Old.")
