@@ -33,6 +33,7 @@ FORBIDDEN_ID_CHARS = "|\t\n\r\ufeff"
 """What ends an id or a line, and the byte order mark, which a reader removes from the start of a line."""
 VALUES_PER_LINE = 6
 """Columns of an annotation, for the limit on the values of a record."""
+_NAME = re.compile("[A-Za-z]")
 _TEXT_LINE = re.compile(r"([^|\t]*)\|([^|\t]{1,10})\|(.*)")
 
 
@@ -96,7 +97,7 @@ def _parse_block(block: LineBlock, options: ReadOptions) -> Record:
             ids.add(match[1])
         else:
             rows.append(line.split("\t"))
-            if len(rows[-1]) < 4:
+            if not (_is_annotation(rows[-1]) or _is_relation(rows[-1])):
                 raise ValueError(
                     f"{shorten(line)} is neither a title, an abstract, an annotation nor a relation, each of "
                     "which has one line"
@@ -121,7 +122,16 @@ def _is_annotation(columns: list[str]) -> bool:
     >>> [_is_annotation(line.split()) for line in ("1 0 4 Mice", "1 Bind 7 8", "1 Association 7 8 Novel")]
     [True, False, False]
     """
-    return columns[1].strip().isdecimal() or len(columns) > 5
+    return len(columns) > 5 or (len(columns) > 3 and columns[1].strip().isdecimal())
+
+
+def _is_relation(columns: list[str]) -> bool:
+    """Whether a line's columns are a relation: id, a name, the ids of two concepts, and perhaps a comment.
+
+    >>> [_is_relation(line.split(",")) for line in ("1,Bind,7,8", "1,Association,7,8,Novel", "1,-,7,in mice")]
+    [True, True, False]
+    """
+    return len(columns) > 3 and _NAME.search(columns[1]) is not None and " " not in columns[2] + columns[3]
 
 
 def _parse_annotation(columns: list[str]) -> Entity:

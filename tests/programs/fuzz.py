@@ -207,9 +207,11 @@ def same_records(originals: Sequence[Record], records: Sequence[Record | BadReco
 
 
 def n_characters(records: Sequence[Record | BadRecord]) -> int:
-    """The characters of the texts of records, and of their fields that are text."""
+    """The characters of the ids and texts of records, and of their fields that are text."""
     return sum(
-        len(record.text) + sum(len(value) for value in record.fields.values() if isinstance(value, str))
+        len(record.id)
+        + len(record.text)
+        + sum(len(value) for value in record.fields.values() if isinstance(value, str))
         for record in records
         if isinstance(record, Record)
     )

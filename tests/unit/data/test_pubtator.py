@@ -91,6 +91,8 @@ def test_offsets_that_are_no_numbers_are_a_bad_record(line: str) -> None:
         ("1|t|One\n1|a|Two\n2\t0\t3\tOne\tGene\t-\n", "lines of different ids"),
         ("1|t|One\n1|m|Two\n", "parts other than |t| and |a|"),
         ("1|t|One\n1|a|Two\n1\tx\n", "is neither a title"),
+        # An abstract whose marks were overwritten by columns.
+        ("1|t|One\n1\t-\t0wo mice.\t[1] more\n", "is neither a title"),
         ("1|t|One\n1|a|" + "a" * 16_000_000 + "\n", "larger than 16,000,000 bytes"),
         ("1|t|One\n" + f"1\t0\t1\tO\tX\t{'x' * 1_000_000}\n" * 17, "larger than 16,000,000 bytes"),
         ("1|t|One\n1\t0\t1\tO\tX\t-\t-\n1\tR\tA\tB\n", None),
