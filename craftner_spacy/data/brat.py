@@ -37,6 +37,8 @@ _SCORE = re.compile(r"#\S+\tAnnotatorNotes ([TN]\S+)\tscore=(\S+)")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f%<>:"\\|?*]')
 _BESIDE_TEXTS = re.compile(r"(^|/)([._]|README|LICENSE)|\.conf$")
 """Names of files that corpora have beside texts: settings of BRAT, hidden files, words on the corpus."""
+_OF_MACOS = "__MACOSX/"
+"""The folder in which macOS puts a file of its own for each file: with the same suffix, but no text."""
 _TIME = (1980, 1, 1, 0, 0, 0)
 """Of all files in a zip file: the same records give the same bytes."""
 
@@ -177,7 +179,11 @@ def _read_zip(file: BufferedIOBase, options: ReadOptions) -> Iterator[Record | B
     """The record of each text in a zip file."""
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            names = [
+                info.filename
+                for info in archive.infolist()
+                if not info.is_dir() and not info.filename.startswith(_OF_MACOS)
+            ]
             known = set(names)
             for name in names:
                 path = PurePosixPath(name)

@@ -86,6 +86,12 @@ def test_names_of_files_may_begin_with_a_dot() -> None:
     assert read_bytes("brat", zip_of({"./a.txt": TEXT, "./a.ann": ""})) == [Record("./a", TEXT, {})]
 
 
+def test_files_that_macos_adds_are_not_read() -> None:
+    own = b"\0\5\x16\7\0\2\0\0Mac OS X        "
+    content = zip_of({"a.txt": TEXT, "a.ann": "", "__MACOSX/._a.txt": own, "__MACOSX/._a.ann": own})
+    assert read_bytes("brat", content) == [Record("a", TEXT, {})]
+
+
 def test_damaged_and_oversized_zip_files_are_bad_records(monkeypatch: pytest.MonkeyPatch) -> None:
     content = zip_of({"a.txt": TEXT})
     assert "not a valid zip file" in str(reasons("brat", content[:-30]))
