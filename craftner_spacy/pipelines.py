@@ -15,6 +15,7 @@ from spacy.util import dot_to_dict, is_package
 from .craft_ner import CraftNER
 from .linear_tokenizer import LinearTokenizer
 from .linking.craft_linker import CraftLinker
+from .linking.knowledge_base import kb_file
 from .model import get_shim
 from .sources import ALIASES
 
@@ -114,6 +115,15 @@ def _set_kb(nlp: Language, kb: str) -> None:
     linker.spans_key = get_component(nlp).spans_key
     linker.kb = kb
     linker.source.open(kb)
+
+
+def absolute_kb(kb: str) -> str:
+    """A value of the setting `kb`; a file by its absolute path: Ray's workers have another working folder.
+
+    >>> absolute_kb("bundled"), Path(absolute_kb("kb.sqlite")).is_absolute()
+    ('bundled', True)
+    """
+    return kb if kb in KB_NAMES else str(kb_file(kb).resolve())
 
 
 def get_component(nlp: Language) -> CraftNER:

@@ -132,21 +132,20 @@ class TokenClassifierShim(HFShim):
     def prepare_process(self) -> None:
         """In another process than before, make ready to run there: a worker keeps to one thread.
 
-        RAISES: RuntimeError if the process was forked and the weights are on a GPU, which it cannot use.
+        RAISES: ValueError if the process was forked and the weights are on a GPU, which it cannot use.
         """
         if self._pid == os.getpid():
             return
         is_forked = self._pid is not None
         if is_forked and self.device.type != "cpu":
-            raise RuntimeError(
+            raise ValueError(
                 f"n_process > 1 with the model on {self.device}: a worker that was forked cannot use it. "
                 "Use n_process = 1 with the GPU, or the CPU with more"
             )
         if is_forked or parent_process() is not None:
-            # A forked process does not have the parent's thread pool, and waiting for it would hang.
+            # A forked process does not have the parent's thread pool, and waiting for it would hang. All
+            # backends have torch's threads and no others.
             torch.set_num_threads(1)
-        if self._inference is not None:
-            self._inference.network.prepare_process()
         self._pid = os.getpid()
 
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable]:

@@ -1,5 +1,6 @@
 """From the name of a model to the folder of its files; the hub's models are fetched into the hub's cache."""
 
+import os
 import re
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def find_folder(name: str, revision: str) -> Path:
         be reached or has no such model.
     """
     source = ALIASES.get(name, name)
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))
     if folder.is_dir():
         return _checked(folder, name)
     if Path(source).is_absolute() or source.startswith((".", "~")):
@@ -59,7 +60,7 @@ def find_local_folder(name: str, revision: str) -> Path | None:
     RETURNS: the folder; None if there is none.
     """
     source = ALIASES.get(name, name)
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))
     if folder.is_dir():
         return folder
     try:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .left_out import tell_left_out
 from .options import (
     Encoding,
     Fields,
@@ -86,7 +87,6 @@ def annotate_command(
         raise ValueError(f"--gpu-id {gpu_id}: with --engine ray use --gpus-per-worker")
     names = parse_label_map(label_map)
     from ..processing.annotate import annotate
-    from ..processing.source_files import describe_left_out
 
     use_gpu(gpu_id)
     with clean_stops():
@@ -125,7 +125,4 @@ def annotate_command(
         f"{done.output}: {done.records:,} records, {done.words:,} words, {done.entities:,} entities{linked} "
         f"({done.new_records:,} records in this run{speed})"
     )
-    if done.skipped:
-        typer.echo(f"{done.skipped:,} bad records were left out: see {done.output}.skipped.jsonl", err=True)
-    if done.left_out:
-        typer.echo(f"files of folders that were left out: {describe_left_out(done.left_out)}", err=True)
+    tell_left_out(done.output, done.skipped, done.left_out)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .left_out import tell_left_out
 from .options import (
     Encoding,
     Fields,
@@ -50,7 +51,6 @@ def convert_command(
     RAISES: what `processing.convert.convert` raises.
     """
     from ..processing.convert import convert
-    from ..processing.source_files import describe_left_out
 
     with clean_stops():
         done = convert(
@@ -72,7 +72,4 @@ def convert_command(
     typer.echo(f"{done.output}: {done.records:,} records, {done.entities:,} entities ({labels})")
     if not done.entities:
         typer.echo("No entity was read: does --input-format name the format (prodigy, brat)?", err=True)
-    if done.skipped:
-        typer.echo(f"{done.skipped:,} bad records were left out: see {done.output}.skipped.jsonl", err=True)
-    if done.left_out:
-        typer.echo(f"files of folders that were left out: {describe_left_out(done.left_out)}", err=True)
+    tell_left_out(done.output, done.skipped, done.left_out)

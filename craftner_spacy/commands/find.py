@@ -72,7 +72,13 @@ def _json_line(text: str, entities: "list[FoundEntity]") -> str:
         if e.concept is not None:
             concept = LinkedConcept(e.concept, e.concept_name or "", e.concept_score)
         rows.append(entity_as_json(Entity(e.start, e.end, e.label, e.score, concept), text))
-    return json.dumps({"text": text, "entities": rows}, ensure_ascii=False)
+    line = json.dumps({"text": text, "entities": rows}, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        # Where a terminal cannot show a character, its escape is to be one of JSON's.
+        return json.dumps({"text": text, "entities": rows})
+    return line
 
 
 def _rows(entities: "list[FoundEntity]") -> str:

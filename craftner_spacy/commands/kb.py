@@ -8,7 +8,7 @@ import typer
 from tqdm import tqdm
 
 from ..linking.builder import build
-from ..linking.knowledge_base import BUNDLED, KnowledgeBase
+from ..linking.knowledge_base import KnowledgeBase, kb_file
 from ..linking.links import concept_url
 from ..linking.ontologies import read_ontology
 from ..linking.schema import Concept, SeenMention
@@ -162,7 +162,7 @@ def open_kb(kb: str) -> KnowledgeBase:
 
     RAISES: what `KnowledgeBase` raises.
     """
-    return KnowledgeBase(BUNDLED if kb == "bundled" else Path(kb).expanduser())
+    return KnowledgeBase(kb_file(kb))
 
 
 def _pair(option: str, value: str) -> tuple[str, str]:

@@ -31,10 +31,3 @@ class InferenceNetwork(ABC):
         max_pieces (int): the most wordpieces in a batch, padding included. A longer window is a batch alone.
         RETURNS: indices of the windows of each batch.
         """
-
-    def prepare_process(self) -> None:
-        """Prepare for use in a process that inherited the network by a fork.
-
-        A forked process has no threads but one: a backend with threads starts them anew, one in all.
-        """
-        return None

@@ -25,6 +25,16 @@ _TABLES = frozenset({"meta", "label", "concept", "name", "name_key", "other_id"}
 _REBUILD = "build it anew with `craftner_spacy kb build`"
 
 
+def kb_file(kb: str) -> Path:
+    """The file that a setting `kb` names: 'bundled', or a path, in which ``~`` is the home folder.
+
+    >>> kb_file("bundled") == BUNDLED, kb_file("~nobody-has-this-name/a.sqlite").name
+    (True, 'a.sqlite')
+    """
+    # Unlike that of Path, it takes any file whose name begins with a tilde.
+    return BUNDLED if kb == "bundled" else Path(os.path.expanduser(kb))
+
+
 class NameMatch(NamedTuple):
     """A name of a concept that has a key asked for.
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from .candidates import NameFinder
-from .knowledge_base import BUNDLED, KnowledgeBase
+from .knowledge_base import KnowledgeBase, kb_file
 from .temporary import TemporaryFile
 
 
@@ -24,7 +24,7 @@ class NameSource:
         """The file: the one that was taken, else the one that the setting names."""
         if self._path is not None:
             return self._path
-        return BUNDLED if kb == "bundled" else Path(kb).expanduser()
+        return kb_file(kb)
 
     def open(self, kb: str) -> NameFinder:
         """Open the knowledge base, if it is not open yet.

@@ -5,6 +5,8 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable
 
+from ..drops import drops_are_expected
+
 
 class UnknownLabels(threading.local):
     """Entities by label, of the labels without a table; each thread counts by itself."""
@@ -26,7 +28,7 @@ class UnknownLabels(threading.local):
         known (Iterable[str]): the labels that have a table.
         """
         counts, self._counts = self._counts, Counter()
-        if counts:
+        if counts and not drops_are_expected():
             warnings.warn(
                 f"{name}: {counts.total()} entities have labels that the knowledge base has no table "
                 f"for ({', '.join(sorted(counts))}) and got no id; it has one for {', '.join(known)}",

@@ -11,7 +11,7 @@ engines.
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from dataclasses import fields as fields_of
@@ -23,9 +23,10 @@ from spacy.util import is_package
 
 from ..data.file_kinds import check_output
 from ..data.formats import Format, get_output_format
-from ..data.records import Record, Tokenizer
-from ..pipelines import KB_NAMES, labels_without_ids, load_pipeline
+from ..data.records import Tokenizer
+from ..pipelines import absolute_kb, labels_without_ids, load_pipeline
 from ..sources import ALIASES
+from .counted_records import CountedRecords
 from .engine import Engine, RunStats
 from .inputs import Checked, ReadPlan, make_shards
 from .local import LocalEngine
@@ -61,7 +62,7 @@ class Summary:
 
 
 def annotate(
-    inputs: str | Path | Sequence[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     output: str | Path,
     model: str | Language = "small",
     *,
@@ -93,7 +94,7 @@ def annotate(
 ) -> Summary:
     """Annotate files; continue where an earlier run with the same arguments was stopped.
 
-    inputs (str | Path | Sequence[str | Path]): files, or folders, of which the .txt files are taken, or those
+    inputs (str | Path | Iterable[str | Path]): files, or folders, of which the .txt files are taken, or those
         of `input_format`; see `source_files`.
     output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
     model (str | Language): 'small', 'biobert', a hub id, a folder with a model or a pipeline, or a package;
@@ -133,8 +134,7 @@ def annotate(
     out = Path(output)
     pool = Workers(workers, cpus_per_worker, gpus_per_worker, address)
     _check_engine(engine, model, n_process, pool)
-    paths = [inputs] if isinstance(inputs, str | Path) else inputs
-    sources, left_out = find_sources(paths, input_format, out)
+    sources, left_out = find_sources(inputs, input_format, out)
     fmt = get_output_format(out, output_format)
     settings = Settings(
         limit=limit,
@@ -162,8 +162,7 @@ def annotate(
             "batch_tokens": batch_tokens,
             "precision": precision,
             "label_map": label_map,
-            # By its absolute path, as the model.
-            "kb": kb if kb in KB_NAMES else str(Path(kb).expanduser().resolve()),
+            "kb": absolute_kb(kb),
         }
         nlp = load_pipeline(model, **model_settings)
         _warn_of_labels_without_ids(nlp)
@@ -176,7 +175,7 @@ def annotate(
             opened = _open_ray_engine(nlp, model, model_settings, work.path, pool, progress)
         with opened as annotator:
             checked, stats = _run(work, plan, annotator, progress)
-        written = _write_output(work, plan, fmt, annotator, checked, nlp.make_doc)
+        written = _write_output(work, plan, fmt, annotator, checked, nlp.make_doc, overwrite)
     return Summary(
         output=out,
         records=written.records,
@@ -233,7 +232,7 @@ def _resolve_model_path(model: str | Language) -> str | Language:
     """The model; a folder by its absolute path, since Ray's workers have another working directory."""
     if isinstance(model, Language) or model in ALIASES or is_package(model):
         return model
-    folder = Path(model).expanduser()
+    folder = Path(os.path.expanduser(model))
     return str(folder.resolve()) if folder.is_dir() else model
 
 
@@ -269,33 +268,17 @@ def _run(work: WorkDir, plan: ReadPlan, engine: Engine, progress: bool) -> tuple
         return checked, engine.run(make_shards(plan, checked), checked.n_records)
 
 
-class _CountedRecords:
-    """The records of an engine; they are counted anew each time they are iterated over."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Iterate over nothing yet.
-
-        engine (Engine): one that has annotated all records.
-        """
-        self._engine = engine
-        self.records = self.words = self.entities = self.linked = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        """Start at the first record, and count from zero."""
-        self.records = self.words = self.entities = self.linked = 0
-        for record in self._engine.records():
-            self.records += 1
-            self.words += len(record.text.split())
-            self.entities += len(record.entities)
-            self.linked += sum(entity.concept is not None for entity in record.entities)
-            yield record
-
-
 def _write_output(
-    work: WorkDir, plan: ReadPlan, fmt: Format, engine: Engine, checked: Checked, tokenizer: Tokenizer
-) -> _CountedRecords:
+    work: WorkDir,
+    plan: ReadPlan,
+    fmt: Format,
+    engine: Engine,
+    checked: Checked,
+    tokenizer: Tokenizer,
+    overwrite: bool,
+) -> CountedRecords:
     """Write the annotated records to the output; ValueError if some are missing."""
-    written = _CountedRecords(engine)
+    written = CountedRecords(engine.records)
     with work.explain_io_errors():
         work.write_output(fmt, written, tokenizer, plan.settings.write_options)
         if written.records != checked.n_records:
@@ -303,5 +286,5 @@ def _write_output(
                 f"{work.path} holds {written.records} records, not {checked.n_records}: a file in it was "
                 "removed or changed. Remove the folder and start again"
             )
-        work.finish(checked.skipped)
+        work.finish(checked.skipped, overwrite)
     return written

@@ -1,8 +1,7 @@
 """Annotated files into one file of another format, or into training data: `convert`. No model is needed."""
 
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import spacy
 
-from ..data.file_kinds import check_output, is_compressed
-from ..data.formats import get_output_format, write_file
-from ..data.records import Record
-from .inputs import Checked, ReadPlan, check_inputs, make_shards
-from .output_files import skipped_list, write_skipped
-from .settings import SHARD_CHARACTERS, Settings
+from ..data.file_kinds import check_output
+from ..data.formats import get_output_format
+from .counted_records import CountedRecords
+from .inputs import ReadPlan, check_inputs, make_shards
+from .output_files import skipped_list, write_skipped, write_unfinished
+from .settings import Settings
 from .source_files import LeftOut, find_sources
 
 
@@ -39,7 +38,7 @@ class Conversion:
 
 
 def convert(
-    inputs: str | Path | Sequence[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     output: str | Path,
     *,
     input_format: str | None = None,
@@ -60,36 +59,25 @@ def convert(
     overlap the longest is in `doc.ents`, and sentences begin where the input says so, else by spaCy's rule
     for punctuation. Records without an id are named after their file and number.
 
-    inputs (str | Path | Sequence[str | Path]): files, or folders of files of `input_format`.
-    output (str | Path): the file to write; its suffix tells the format, and ``.gz`` after it compresses it.
-        Its folder is made if it is not there.
-    input_format, output_format (str | None): see `data.formats.FORMATS`; None: as the file's suffix tells.
+    The arguments have the meaning of those of `annotate.annotate`.
+
+    inputs (str | Path | Iterable[str | Path]): files, or folders of files of `input_format`.
+    output (str | Path): the file to write; its folder is made if it is not there.
     text_field, id_field (str): the names of these fields in formats whose records have fields.
-    encoding (str | None): of inputs of plain text, unless their first bytes tell another one; None: UTF-8.
-    skip_errors (bool): whether to leave out bad records, and list them in OUTPUT.skipped.jsonl.
-    no_text (bool): whether to leave the texts of the records out of the output.
-    keep_names (bool): whether text and id have the input's names in the output.
-    fields (bool): whether a table of entities has the records' other fields.
-    overwrite (bool): whether to replace the output if it exists.
-    progress (bool): whether to show a bar on standard error.
     RETURNS (Conversion): what was done.
     RAISES: ValueError for a bad record (unless `skip_errors`), a wrong argument, or an input that changes
         meanwhile; FileExistsError if the output exists (unless `overwrite`); OSError if a file cannot be read
         or written; ImportError if the library of a format is not installed.
     """
     out = Path(output)
-    paths = [inputs] if isinstance(inputs, str | Path) else inputs
-    sources, left_out = find_sources(paths, input_format, out)
+    sources, left_out = find_sources(inputs, input_format, out)
     fmt = get_output_format(out, output_format)
     settings = Settings(
-        limit=None,
+        output_format=fmt.name,
+        make_ids=True,
         skip_errors=skip_errors,
         text_field=text_field,
         id_field=id_field,
-        make_ids=True,
-        output_format=fmt.name,
-        shard_characters=SHARD_CHARACTERS,
-        engine="local",
         encoding=encoding,
         no_text=no_text,
         keep_names=keep_names,
@@ -107,31 +95,12 @@ def convert(
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         checked = check_inputs(plan, Path(folder) / "ids.sqlite", progress)
-        records = _Records(plan, checked)
+        records = CountedRecords(
+            lambda: chain.from_iterable(shard.records for shard in make_shards(plan, checked))
+        )
         unfinished = Path(folder) / "output.tmp"
-        write_file(unfinished, fmt, records, nlp.make_doc, is_compressed(out), options)
+        write_unfinished(unfinished, out, fmt, records, nlp.make_doc, options)
         write_skipped(out, checked.skipped)
         unfinished.replace(out)
     labels = dict(records.labels.most_common())
-    return Conversion(out, checked.n_records, records.labels.total(), labels, len(checked.skipped), left_out)
-
-
-class _Records:
-    """The good records of a plan, read anew each time they are iterated over; their labels are counted."""
-
-    def __init__(self, plan: ReadPlan, checked: Checked) -> None:
-        """Iterate over nothing yet.
-
-        plan (ReadPlan): what is read.
-        checked (Checked): which records are good.
-        """
-        self._plan = plan
-        self._checked = checked
-        self.labels: Counter[str] = Counter()
-
-    def __iter__(self) -> Iterator[Record]:
-        """Start at the first record, and count from zero."""
-        self.labels.clear()
-        for record in chain.from_iterable(shard.records for shard in make_shards(self._plan, self._checked)):
-            self.labels.update(entity.label for entity in record.entities)
-            yield record
+    return Conversion(out, checked.n_records, records.entities, labels, len(checked.skipped), left_out)

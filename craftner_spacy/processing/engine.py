@@ -1,15 +1,14 @@
 """The interface of engines, which annotate shards, and the annotation of a batch, which they share."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from spacy.language import Language
 
 from ..data.records import Record
+from ..drops import expect_drops
 from ..pipelines import get_component
 from ..span_group import read_span_group
 from ..types import Entity
@@ -61,20 +60,6 @@ class Engine(ABC):
         """
 
 
-@contextmanager
-def ignore_unplaced() -> Iterator[None]:
-    """Ignore the warnings about entities that do not fit the tokens, or have a label without ids.
-
-    Files hold the exact offsets, and `annotate` warns of the labels once.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message=".*entities have labels that the knowledge", category=UserWarning
-        )
-        warnings.filterwarnings("ignore", message=".*entities do not fit the tokens", category=UserWarning)
-        yield
-
-
 def make_batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     """The records of a shard in batches of `BATCH_RECORDS`, or fewer that have `BATCH_CHARACTERS` or more.
 
@@ -105,13 +90,17 @@ def annotate_batch(nlp: Language, batch: Sequence[Record]) -> list[Record]:
 def find_entities(nlp: Language, texts: Sequence[str]) -> BatchEntities:
     """The entities of each text; those of a text that the pipeline's error handler leaves out are missing.
 
+    No warning tells of entities that do not fit the tokens, of which files hold the exact characters, or of
+    labels without ids, of which `annotate` warns once.
+
     nlp (Language): the pipeline.
     texts (Sequence[str]): of a batch.
     RAISES: what the pipeline's error handler raises.
     """
     spans_key = get_component(nlp).spans_key
     assert spans_key is not None  # get_component has checked it
-    return [read_span_group(doc, spans_key) for doc in nlp.pipe(texts, batch_size=BATCH_RECORDS)]
+    with expect_drops():
+        return [read_span_group(doc, spans_key) for doc in nlp.pipe(texts, batch_size=BATCH_RECORDS)]
 
 
 def add_entities(batch: Sequence[Record], entities: BatchEntities) -> list[Record]:

@@ -1,6 +1,7 @@
 """The records of a run: which are good, which make a shard, and whether they are as they were checked."""
 
 import hashlib
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice, tee, zip_longest
@@ -87,13 +88,17 @@ def check_inputs(plan: ReadPlan, ids: Path, progress: bool) -> Checked:
     ids (Path): a file for the ids that were seen, which must not exist; it is removed at the end.
     progress (bool): whether to show a bar on standard error.
     RETURNS (Checked): which records are good.
-    RAISES: what `check_records` raises.
+    RAISES: ValueError for a bad record unless `skip_errors`, or if no record is good; OSError if a file
+        cannot be read, or the ids cannot be stored.
     """
-    with (
-        open_seen_ids(ids) as seen_ids,
-        tqdm(desc="checking", unit=" records", disable=not progress) as bar,
-    ):
-        return check_records(plan, seen_ids, bar)
+    try:
+        with (
+            open_seen_ids(ids) as seen_ids,
+            tqdm(desc="checking", unit=" records", disable=not progress) as bar,
+        ):
+            return check_records(plan, seen_ids, bar)
+    except sqlite3.OperationalError as err:
+        raise OSError(f"ids cannot be stored in {ids.parent} ({err}): is the disk full?") from err
 
 
 def check_records(plan: ReadPlan, seen_ids: SeenIds, bar: Any) -> Checked:

@@ -3,7 +3,6 @@
 WORK/00000.jsonl ...    the annotated shards
 """
 
-import os
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -20,10 +19,11 @@ from ..data.jsonl import json_line, read_jsonl
 from ..data.records import BadRecord, ReadOptions, Record
 from ..pipelines import describe_model
 from ..progress import listen
-from .engine import Engine, RunStats, annotate_batch, ignore_unplaced, make_batches
+from .engine import Engine, RunStats, annotate_batch, make_batches
 from .inputs import Shard
 from .output_files import write_atomically
 from .processes import Batch, annotate_in_processes
+from .settings import usable_cpus
 
 
 class LocalEngine(Engine):
@@ -34,12 +34,12 @@ class LocalEngine(Engine):
 
         nlp (Language): the pipeline.
         folder (Path): for the shards.
-        n_process (int): processes that annotate; -1: one for each CPU.
+        n_process (int): processes that annotate; -1: one for each CPU that this process may use.
         progress (bool): whether to show a bar on standard error.
         """
         self._nlp = nlp
         self._folder = folder
-        self._n_process = os.cpu_count() or 1 if n_process == -1 else n_process
+        self._n_process = usable_cpus() if n_process == -1 else n_process
         self._show_progress = progress
 
     @property
@@ -71,7 +71,7 @@ class LocalEngine(Engine):
                     progress.count(record)
                     yield json_line(record)
 
-        with progress.bar, ignore_unplaced(), closing(self._annotate(unfinished(), progress)) as annotated:
+        with progress.bar, closing(self._annotate(unfinished(), progress)) as annotated:
             for number, batches in groupby(annotated, key=itemgetter(0)):
                 write_atomically(self._folder / f"{number:05}.jsonl", lines(batches))
         return progress.stats

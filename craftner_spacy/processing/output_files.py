@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..data.file_kinds import is_compressed
+from ..data.formats import Format, write_file
+from ..data.records import Record, Tokenizer, WriteOptions
 from .inputs import Skipped
 
 
@@ -18,17 +21,40 @@ def skipped_list(out: Path) -> Path:
 
 
 def write_skipped(out: Path, skipped: Iterable[Skipped]) -> None:
-    """Write the list of the records left out, if there are any.
+    """Write the list of the records left out; if there are none, remove that of an earlier run.
 
     out (Path): the output beside which it stands.
     skipped (Iterable[Skipped]): the records left out.
-    RAISES: OSError if it cannot be written.
+    RAISES: OSError if it cannot be written or removed.
     """
-    rows = [
-        json_line({"file": row.file, "record": row.place.record, "reason": row.reason}) for row in skipped
-    ]
+    rows = [json_row({"file": row.file, "record": row.place.record, "reason": row.reason}) for row in skipped]
     if rows:
         write_atomically(skipped_list(out), rows)
+    else:
+        skipped_list(out).unlink(missing_ok=True)
+
+
+def write_unfinished(
+    path: Path,
+    out: Path,
+    fmt: Format,
+    records: Iterable[Record],
+    tokenizer: Tokenizer,
+    options: WriteOptions,
+) -> None:
+    """Write an output under another name, until all of it is on disk.
+
+    path (Path): the file to write.
+    out (Path): the name that it gets later, which tells whether it is compressed.
+    fmt (Format): of the output.
+    records (Iterable[Record]): may be iterated over more than once.
+    tokenizer (Tokenizer): for formats that hold tokens.
+    options (WriteOptions): what is written beside the entities.
+    RAISES: OSError if the file cannot be written; ValueError if the format cannot hold a record.
+    """
+    write_file(path, fmt, records, tokenizer, is_compressed(out), options)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_atomically(path: Path, lines: Iterable[bytes]) -> None:
@@ -46,6 +72,6 @@ def write_atomically(path: Path, lines: Iterable[bytes]) -> None:
     unfinished.replace(path)
 
 
-def json_line(row: object) -> bytes:
+def json_row(row: object) -> bytes:
     """A line of JSON Lines, with its line break."""
     return json.dumps(row).encode() + b"\n"

@@ -53,7 +53,8 @@ def annotate_in_processes(
     batches (Iterable[Batch]): the batches.
     n_process (int): the number of processes.
     show (Callable[[float], None]): called now and then with the number of records that are annotated.
-    RAISES: ChildProcessError if a process ends too early; what the pipeline's error handler raises.
+    RAISES: ChildProcessError if a process ends too early; ValueError if the pipeline cannot be pickled for
+        processes that are not forked; what the pipeline's error handler raises.
     """
     sent: deque[tuple[Batch, Future[BatchEntities]]] = deque()
     n_received = 0
@@ -120,7 +121,13 @@ def _start_data(nlp: Language, start_method: str) -> Iterator[Language | Path]:
     with TemporaryDirectory(prefix="craftner_spacy-") as folder:
         path = Path(folder, "pipeline")
         with path.open("wb") as file:
-            pickle.dump(nlp, file)
+            try:
+                pickle.dump(nlp, file)
+            except (pickle.PicklingError, AttributeError, TypeError) as err:
+                raise ValueError(
+                    f"the pipeline cannot be pickled, as processes need it that are not forked ({err}): use "
+                    "n_process = 1, or components that are functions or objects of a module"
+                ) from err
         yield path
 
 

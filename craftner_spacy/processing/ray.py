@@ -12,7 +12,7 @@ from spacy.language import Language
 
 from ..data.records import Record
 from ..pipelines import describe_model, load_pipeline
-from .engine import Engine, RunStats, annotate_batch, ignore_unplaced, make_batches
+from .engine import Engine, RunStats, annotate_batch, make_batches
 from .inputs import Shard
 from .ray_cluster import cluster, run_on_worker
 from .ray_data import Annotate, annotate_shards, read_in_order, write_shards
@@ -114,8 +114,7 @@ def make_annotator(load: Callable[[], Language], description: Mapping[str, Any])
 
     def annotate_shard(records: Sequence[Record]) -> list[Record]:
         """The records with their entities."""
-        with ignore_unplaced():
-            return [record for batch in make_batches(records) for record in annotate_batch(nlp, batch)]
+        return [record for batch in make_batches(records) for record in annotate_batch(nlp, batch)]
 
     return annotate_shard
 

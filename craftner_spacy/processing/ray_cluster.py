@@ -1,5 +1,6 @@
 """A Ray cluster: started here or joined, how many workers fit, and what a worker says when it fails."""
 
+import math
 import os
 import re
 import secrets
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .settings import Workers
+from .settings import Workers, usable_cpus
+from .stops import hold_stops
 
 try:
     import pyarrow  # noqa: F401 (the engine's files need it)
@@ -75,7 +77,7 @@ def cluster(pool: Workers) -> Iterator[None]:
         with _running({"address": pool.address}):
             yield
         return
-    n_cpus = max(os.cpu_count() or 1, int((pool.workers or 1) * pool.cpus_per_worker) + 1)
+    n_cpus = max(usable_cpus(), math.ceil((pool.workers or 1) * pool.cpus_per_worker) + 1)
     options = {"address": "local", "num_cpus": n_cpus, "include_dashboard": False}
     with _session_folder() as folder, _own_token(), _running({**options, "_temp_dir": folder}):
         yield
@@ -83,51 +85,29 @@ def cluster(pool: Workers) -> Iterator[None]:
 
 @contextmanager
 def _running(options: Mapping[str, Any]) -> Iterator[None]:
-    """Ray, started or joined with these options, while the context lasts."""
-    # Ray puts its own in place of it.
+    """Ray, started or joined with these options, while the context lasts; SIGTERM does what it did before."""
     handler = signal.getsignal(signal.SIGTERM)
-    is_main_thread = threading.current_thread() is threading.main_thread()
     try:
-        _start(options, handler)
-        if is_main_thread and callable(handler):
-            signal.signal(signal.SIGTERM, handler)
+        try:
+            ray.init(**options, log_to_driver=False, logging_level="error")
+            if handler is not signal.SIG_DFL:
+                _handle_sigterm(handler)
+        except SystemExit:
+            # At first of all, Ray sets a handler of its own, which ends the program.
+            if callable(handler):
+                handler(signal.SIGTERM, None)
+            raise
         yield
     finally:
-        if is_main_thread and handler is not None:
-            signal.signal(signal.SIGTERM, handler)
+        _handle_sigterm(handler)
         with hold_stops():
             ray.shutdown()
 
 
-def _start(options: Mapping[str, Any], handler: Any) -> None:
-    """Start Ray; at a SIGTERM meanwhile call the handler, where Ray's own one ends the program."""
-    try:
-        ray.init(**options, log_to_driver=False, logging_level="error")
-    except SystemExit:
-        if callable(handler):
-            handler(signal.SIGTERM, None)
-        raise
-
-
-@contextmanager
-def hold_stops() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the context ends: a second one would cut off the end of the first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: held.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            # None: it was not set by Python, which cannot set it again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        if held:
-            signal.raise_signal(held[0])
+def _handle_sigterm(handler: Any) -> None:
+    """Set the handler of SIGTERM, as the main thread can, unless it is one that Python does not know."""
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager

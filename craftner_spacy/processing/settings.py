@@ -1,5 +1,6 @@
 """What a caller of `annotate` chooses: the settings that decide the output, and Ray's workers."""
 
+import os
 from dataclasses import dataclass
 
 from ..data.encodings import check_encoding
@@ -19,28 +20,20 @@ BATCH_CHARACTERS = 2_000_000
 class Settings:
     """The settings that decide the output or where its parts are: all have to be the same to continue a run.
 
-    limit (int | None): the most records to annotate; None: all.
-    skip_errors (bool): whether bad records are left out and listed; if not, the first one is an error.
-    text_field, id_field (str): the names of these fields in the inputs.
-    make_ids (bool): whether a record without an id is named after its file and number.
+    Each has the meaning of the argument of its name in `annotate.annotate`.
+
     output_format (str): see `data.formats.FORMATS`; it decides which ids are allowed.
-    shard_characters (int): a shard ends with the batch that brings it to this many characters.
-    engine (str): one of `ENGINES`.
-    encoding (str | None): of inputs of plain text, unless their first bytes tell another one; None: UTF-8.
-    no_text (bool): whether the output is without the texts of the records.
-    keep_names (bool): whether text and id have the inputs' names in the output.
-    fields (bool): whether a table of entities has the records' other fields.
     RAISES: ValueError for a number that is not allowed, or an encoding that Python does not know.
     """
 
-    limit: int | None
-    skip_errors: bool
-    text_field: str
-    id_field: str
-    make_ids: bool
     output_format: str
-    shard_characters: int
-    engine: str
+    limit: int | None = None
+    skip_errors: bool = False
+    text_field: str = "text"
+    id_field: str = "id"
+    make_ids: bool = False
+    shard_characters: int = SHARD_CHARACTERS
+    engine: str = "local"
     encoding: str | None = None
     no_text: bool = False
     keep_names: bool = False
@@ -86,6 +79,13 @@ class Workers:
                 f"gpus_per_worker = {self.gpus_per_worker}: allowed are numbers from 0; at 0.5 two workers "
                 "share a GPU"
             )
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use, which a batch system or a container may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _check_from_one(name: str, number: int | None) -> None:

@@ -7,7 +7,7 @@ run is left out. A folder ``NAME=VALUE``, as Hive and Spark name partitions, giv
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,10 +56,12 @@ class Found(NamedTuple):
     left_out: list[LeftOut]
 
 
-def find_sources(inputs: Sequence[str | Path], input_format: str | None, output: Path | None = None) -> Found:
+def find_sources(
+    inputs: str | Path | Iterable[str | Path], input_format: str | None, output: Path | None = None
+) -> Found:
     """The files that the inputs stand for; those of a folder are sorted by path.
 
-    inputs (Sequence[str | Path]): files and folders.
+    inputs (str | Path | Iterable[str | Path]): files and folders, or one.
     input_format (str | None): see `data.formats.FORMATS`; None: of a file, as its suffix tells; of a folder,
         text.
     output (Path | None): the file that is to be written; the list of skipped records beside it is no input.
@@ -68,10 +70,11 @@ def find_sources(inputs: Sequence[str | Path], input_format: str | None, output:
         run; OSError if a folder cannot be read; ImportError if a format needs a library that is not
         installed.
     """
-    if not inputs or "" in inputs:
-        raise ValueError(f"inputs = {list(inputs)!r}: allowed are files and folders, at least one")
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    if not given or "" in given:
+        raise ValueError(f"inputs = {given!r}: allowed are files and folders, at least one")
     found = Found([], [])
-    for path in map(Path, inputs):
+    for path in map(Path, given):
         if path.is_dir():
             fmt = get_format(path, input_format or "text", "--input-format")
             if output is not None and has_suffix(output, fmt) and _is_below(output, path):

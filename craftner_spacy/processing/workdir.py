@@ -12,10 +12,10 @@ OUT                             the output, when it is complete; the folder is r
 Nothing else is ever removed.
 """
 
+import filecmp
 import json
 import os
 import shutil
-import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,13 +24,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..data.file_kinds import is_compressed
-from ..data.formats import Format, write_file
+from ..data.formats import Format
 from ..data.records import PLAIN, Record, Tokenizer, WriteOptions
 from .inputs import Checked, Place, ReadPlan, Skipped, check_inputs
 from .manifest import Description, Manifest, read_manifest
-from .output_files import json_line, skipped_list, write_atomically, write_skipped
+from .output_files import json_row, skipped_list, write_atomically, write_skipped, write_unfinished
 from .source_files import LOCK_NAME
+from .stops import hold_stops
 
 SHARDS = ("[0-9]*.jsonl", "output/*.parquet")
 """The finished shards of the engines."""
@@ -54,6 +54,7 @@ class WorkDir:
         self._manifest_file = self.path / "manifest.json"
         self._skipped_file = self.path / "skipped.jsonl"
         self._unfinished = self.path / "output.tmp"
+        self._is_finished = False
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -63,13 +64,15 @@ class WorkDir:
             same output; ValueError if its manifest is none of ours; OSError if it cannot be made or locked;
             KeyboardInterrupt in place of one inside, which says how to continue.
         """
-        lock = self._lock()
         try:
-            yield
+            lock = self._lock()
+            try:
+                yield
+            finally:
+                with hold_stops():
+                    self._close(lock)
         except KeyboardInterrupt as err:
             raise type(err)(f"stopped. {self._how_to_continue()}") from err
-        finally:
-            self._close(lock)
 
     @property
     def is_begun(self) -> bool:
@@ -95,12 +98,11 @@ class WorkDir:
         description (Description): what decides the output.
         plan (ReadPlan): what is read.
         progress (bool): whether to show a bar on standard error.
-        RAISES: ValueError for a bad record unless `skip_errors`; OSError if a file cannot be read or written;
-            sqlite3.OperationalError if ids cannot be stored.
+        RAISES: ValueError for a bad record unless `skip_errors`; OSError if a file cannot be read or written.
         """
         self._clear()
         checked = check_inputs(plan, self.path / "ids.sqlite", progress)
-        write_atomically(self._skipped_file, (json_line(row._asdict()) for row in checked.skipped))
+        write_atomically(self._skipped_file, (json_row(row._asdict()) for row in checked.skipped))
         manifest = Manifest(description, checked.n_records, len(checked.skipped), checked.digests)
         write_atomically(self._manifest_file, [manifest.to_json()])
 
@@ -145,20 +147,27 @@ class WorkDir:
         options (WriteOptions): what is written beside the entities.
         RAISES: OSError if the file cannot be written; ValueError if the format cannot hold a record.
         """
-        write_file(self._unfinished, fmt, records, tokenizer, is_compressed(self.out), options)
-        with self._unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
+        write_unfinished(self._unfinished, self.out, fmt, records, tokenizer, options)
 
-    def finish(self, skipped: Iterable[Skipped]) -> None:
+    def finish(self, skipped: Iterable[Skipped], overwrite: bool) -> None:
         """Move the output to its place, with a list of the records left out beside it.
 
         skipped (Iterable[Skipped]): the records left out.
-        RAISES: OSError if a file cannot be written, moved or removed.
+        overwrite (bool): whether to replace a file that this run has not written.
+        RAISES: FileExistsError if there is such a file; OSError if one cannot be written, moved or removed.
         """
+        # The same content is that of this run, which was killed between the next steps.
+        is_same = self.out.is_file() and filecmp.cmp(self.out, self._unfinished, shallow=False)
+        if os.path.lexists(self.out) and not (overwrite or is_same):
+            raise FileExistsError(
+                f"{self.out} exists, and this run has not written it: move it away, or overwrite it "
+                "(--overwrite)"
+            )
         write_skipped(self.out, skipped)
         self._unfinished.replace(self.out)
         # Before the rest, so that what a stop leaves of it is not taken for work to continue.
         self._manifest_file.unlink()
+        self._is_finished = True
 
     @property
     def skipped_list(self) -> Path:
@@ -169,15 +178,13 @@ class WorkDir:
     def explain_io_errors(self) -> Iterator[None]:
         """Say in the message of an error how to continue.
 
-        RAISES: OSError in place of an OSError or a sqlite3.OperationalError inside.
+        RAISES: OSError in place of one inside.
         """
         try:
             yield
         except OSError as err:
             where = f" ({err.filename})" if err.filename else ""
             raise OSError(f"{err.strerror or err}{where}. {self._how_to_continue()}") from err
-        except sqlite3.OperationalError as err:
-            raise OSError(f"{self.path}: ids cannot be stored there ({err}). Is the disk full?") from err
 
     def _lock(self) -> FileLock:
         """Make the folder, and lock it for this command."""
@@ -213,7 +220,8 @@ class WorkDir:
     def _close(self, lock: FileLock) -> None:
         """Unlock the folder; remove it if there is no work to continue."""
         try:
-            if not self._has_work():
+            # Somebody may have removed it, which is an error of its own where it was needed.
+            if self.path.is_dir() and not self._has_work():
                 self._clear()
                 others = [path.name for path in self.path.iterdir() if path.name != LOCK_NAME]
                 if others:
@@ -223,7 +231,7 @@ class WorkDir:
                     )
                 else:
                     # As long as it is held: nobody is to get the lock of a folder that is removed.
-                    (self.path / LOCK_NAME).unlink()
+                    (self.path / LOCK_NAME).unlink(missing_ok=True)
         finally:
             lock.release()
         if not (self.path / LOCK_NAME).exists():
@@ -252,6 +260,8 @@ class WorkDir:
 
     def _how_to_continue(self) -> str:
         """The end of a message about a stop."""
+        if self._is_finished:
+            return f"{self.out} is complete"
         if self.is_begun and self.has_shards:
             return f"The work done so far is in {self.path}: repeat the command to continue"
         return "No shard was finished: repeat the command to start again"

@@ -8,10 +8,9 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -19,13 +18,12 @@ from typing import Annotated, Any, NamedTuple
 
 import measured
 import typer
-from memory import read_memory
 from tables import page, table
+from watching import finished, watch
 
 MEMORY_MB = 1500
 READING_SECONDS = 60
 RECORD_CHARACTERS = 1500
-POLL_SECONDS = 0.1
 
 SUBJECTS = (
     "Loss of {protein}, A deletion in exon 3 of {protein}, Treatment with {chemical}, The {protein} protein, "
@@ -143,24 +141,26 @@ def watch_command(
     work = output.with_name(f"{output.name}.work")
     is_resumed = (work / "manifest.json").exists()
     left = {path: path.stat().st_mtime_ns for path in work.glob("*.tmp")}
-    command = [sys.executable, "-m", "craftner_spacy", "annotate", str(source), "-o", str(output)]
-    checked, first, peak, start = None, None, 0.0, time.monotonic()
-    log = source.with_name("log.txt")
-    # Not in this repository, whose package would be imported in place of the installed one.
-    with log.open("wb") as shown, subprocess.Popen(command, cwd=source.parent, stderr=shown) as process:
-        while process.poll() is None and time.monotonic() < deadline and not is_over():
-            peak = max(peak, memory_mb(process.pid))
-            if checked is None and not is_resumed and (work / "manifest.json").exists():
-                checked = time.monotonic() - start
-            if first is None and begun(work, left):
-                first = time.monotonic() - start
-            time.sleep(POLL_SECONDS)
-        if process.poll() is not None:
-            sys.exit(f"big file: the command ended with {process.returncode}: {log.read_text()[-1000:]}")
-        process.send_signal(end)
+    checked: float | None = None
+    first: float | None = None
+
+    def look(seconds: float) -> bool:
+        """Note when the records are checked and when the first one is annotated; whether to stop."""
+        nonlocal checked, first
+        if checked is None and not is_resumed and (work / "manifest.json").exists():
+            checked = seconds
+        if first is None and begun(work, left):
+            first = seconds
+        return is_over() or time.monotonic() >= deadline
+
+    seen = watch(["annotate", str(source), "-o", str(output)], source.parent, look, end)
+    if not seen.is_stopped:
+        sys.exit("big file: the command ended by itself")
     if first is None:
         sys.exit("big file: the command annotated nothing within the time limit")
-    return RunMeasurements(round(checked or first, 1), round(first, 1), round(peak), len(finished(work)))
+    return RunMeasurements(
+        round(checked or first, 1), round(first, 1), round(seen.peak_mb), len(finished(work))
+    )
 
 
 def begun(work: Path, left: dict[Path, int]) -> bool:
@@ -173,35 +173,6 @@ def begun(work: Path, left: dict[Path, int]) -> bool:
             # It was finished and renamed.
             return True
     return False
-
-
-def memory_mb(pid: int) -> float:
-    """Memory of a process and its children, in MB; at least the peak of the process itself."""
-    total = highest = 0.0
-    for process in tree(pid):
-        try:
-            memory = read_memory(process)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += memory.resident
-        highest = max(highest, memory.peak)
-    return max(total, highest)
-
-
-def tree(pid: int) -> Iterator[int]:
-    """A process and its descendants."""
-    yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = path.read_text(encoding="utf8").split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        for child in children:
-            yield from tree(int(child))
-
-
-def finished(work: Path) -> list[Path]:
-    return sorted(work.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
 
 
 def facts(path: Path) -> tuple[str, int, int]:

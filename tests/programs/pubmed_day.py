@@ -8,10 +8,7 @@ record and entity is in each file.
 import csv
 import gzip
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -21,8 +18,9 @@ from typing import Annotated, Any
 
 import measured
 import typer
-from big_file import MEMORY_MB, finished, memory_mb, sentence
+from big_file import MEMORY_MB, sentence
 from tables import page, table
+from watching import finished, watch
 
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE PubmedArticleSet PUBLIC '
@@ -47,12 +45,12 @@ def main(
         work = parquet.with_name(f"{parquet.name}.work")
         annotate = ["annotate", str(source), "-o", str(parquet)]
         runs = [
-            watch("annotate, killed", annotate, work, lambda: len(finished(work)) >= shards),
-            watch("annotate, resumed", annotate, work, lambda: False),
+            run("annotate, killed", annotate, work, lambda: len(finished(work)) >= shards),
+            run("annotate, resumed", annotate, work, lambda: False),
         ]
         for to in (parquet.with_name("out.bioc.xml"), parquet.with_name("out.tsv")):
             command = ["convert", str(parquet), "-o", str(to)]
-            runs.append(watch(f"convert to {to.suffix}", command, work, lambda: False))
+            runs.append(run(f"convert to {to.suffix}", command, work, lambda: False))
             print(runs[-1], flush=True)
         counts = count(parquet)
         report: dict[str, Any] = {
@@ -133,29 +131,22 @@ def citation(random: Random, number: int) -> str:
     )
 
 
-def watch(name: str, arguments: list[str], work: Path, is_over: Callable[[], bool]) -> Run:
+def run(name: str, arguments: list[str], work: Path, is_over: Callable[[], bool]) -> Run:
     """Run a command until it ends, or kill it when `is_over`.
 
     name (str): what the report calls the run.
     arguments (list[str]): of the command.
     work (Path): the folder with its shards; the command runs in the folder that this one is in.
     is_over (Callable[[], bool]): whether it is to be killed.
-    RAISES: SystemExit if it fails, or ends before it can be killed.
+    RAISES: SystemExit if it fails by itself.
     """
-    peak, start = 0.0, time.monotonic()
-    log = work.with_name("log.txt")
-    # Not in this repository, whose package would be imported in place of the installed one.
-    command = [sys.executable, "-m", "craftner_spacy", *arguments]
-    with log.open("wb") as shown, subprocess.Popen(command, cwd=work.parent, stderr=shown) as process:
-        while process.poll() is None and not is_over():
-            peak = max(peak, memory_mb(process.pid))
-            time.sleep(0.1)
-        shards = len(finished(work))
-        process.kill()
-    seconds = time.monotonic() - start
-    if process.returncode not in (0, -signal.SIGKILL):
-        sys.exit(f"a day of PubMed: {log.read_text()[-1000:]}")
-    return {"run": name, "peak_mb": round(peak), "seconds": round(seconds, 1), "shards": shards}
+    seen = watch(arguments, work.parent, lambda seconds: is_over())
+    return {
+        "run": name,
+        "peak_mb": round(seen.peak_mb),
+        "seconds": round(seen.seconds, 1),
+        "shards": len(finished(work)),
+    }
 
 
 def as_markdown(report: dict[str, Any]) -> str:

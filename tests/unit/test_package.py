@@ -98,7 +98,8 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "processing": (
         ("algorithms", "component", "data"),
         (
-            "processing.manifest processing.seen_ids processing.settings processing.source_files",
+            "processing.counted_records processing.manifest processing.seen_ids processing.settings "
+            "processing.source_files processing.stops",
             "processing.inputs processing.ray_cluster",
             "processing.engine processing.output_files",
             "processing.workdir",
@@ -111,7 +112,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "commands": (
         ("algorithms", "inference", "component", "data", "linking", "processing"),
         (
-            "commands.errors commands.options commands.stops commands.tables",
+            "commands.errors commands.left_out commands.options commands.stops commands.tables",
             "commands.annotate commands.convert commands.find commands.info commands.kb commands.labels "
             "commands.report",
             "__main__",

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from command_runner import CliRunner
 from tiny_pipelines import GOLD, TEXTS
 from typer.testing import Result
@@ -68,3 +69,12 @@ def test_labels_get_names(trained_pipeline: Path) -> None:
     for wrong in ("Taxon", "=Species", "Taxon="):
         refused = run(trained_pipeline, TEXTS[0], "--label-map", wrong)
         assert refused.stderr.startswith(f"Error: --label-map {wrong!r}: allowed is LABEL=NAME")
+
+
+@pytest.mark.parametrize("charset", ["ascii", "cp1252"])
+def test_lines_of_json_are_json_on_every_terminal(charset: str, trained_pipeline: Path) -> None:
+    text = "café α \U0001f42d mouse"
+    arguments = ["find", text, "--json-lines", "--model", str(trained_pipeline)]
+    done = CliRunner(charset).invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["text"] == text

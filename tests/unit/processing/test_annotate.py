@@ -1,6 +1,7 @@
 """`annotate`: what it writes in each format, what it refuses to overwrite, and how much memory it takes."""
 
 import tracemalloc
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from craftner_spacy.craft_ner import CraftNER
 from craftner_spacy.data.formats import FORMATS
 from craftner_spacy.linking.builder import build
 from craftner_spacy.linking.schema import Concept
+from craftner_spacy.processing import engine
 from craftner_spacy.processing.annotate import _resolve_model_path, annotate
 from craftner_spacy.processing.settings import BATCH_RECORDS
 from craftner_spacy.span_group import read_span_group
@@ -209,3 +211,38 @@ def test_labels_get_names(tmp_path: Path, trained_pipeline: Path) -> None:
     annotate(tmp_path / "in.jsonl", out, str(trained_pipeline), label_map={"Taxon": "Species"})
     [row] = read_lines(out)
     assert [entity["label"] for entity in row["entities"]] == ["Protein", "Species"]
+
+
+def test_inputs_may_be_a_generator(tmp_path: Path, nlp: Language) -> None:
+    for name in "ab":
+        write_lines(tmp_path / f"{name}.jsonl", [{"id": name, "text": "mouse"}])
+    assert annotate(sorted(tmp_path.glob("*.jsonl")), tmp_path / "list.csv", nlp).records == 2
+    assert annotate(tmp_path.glob("*.jsonl"), tmp_path / "generator.csv", nlp).records == 2
+
+
+@pytest.mark.parametrize("setting", ["kb", "model"])
+def test_a_file_whose_name_begins_with_a_tilde_need_not_be_in_a_home(
+    setting: str, many: Path, tmp_path: Path, tiny_model: Path, kb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="~no-such-user"):
+        annotate(many, "out.jsonl", **{"model": str(tiny_model), setting: "~no-such-user/x"})  # type: ignore[arg-type]
+    (tmp_path / "~model").symlink_to(tiny_model)
+    (tmp_path / "~kb").symlink_to(kb)
+    with pytest.warns(UserWarning, match="has no table for"):
+        assert annotate(many, "out.jsonl", "~model", kb="~kb", limit=1).records == 1
+
+
+def test_warnings_of_the_process_stay_as_they_are(many: Path, tmp_path: Path, nlp: Language) -> None:
+    before = list(warnings.filters)
+    seen = []
+    find_entities = engine.find_entities
+
+    def look(*args: Any) -> Any:
+        seen.append(warnings.filters == before)
+        return find_entities(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "find_entities", look)
+        annotate(many, tmp_path / "out.jsonl", nlp, limit=3)
+    assert seen == [True]

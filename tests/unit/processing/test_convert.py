@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tiny_records import read_lines, write_lines
 
 from craftner_spacy.__main__ import app
 from craftner_spacy.data.formats import write_file
+from craftner_spacy.processing import seen_ids
 from craftner_spacy.processing.convert import convert
 from craftner_spacy.training.sentence_windows import SentenceWindows
 
@@ -156,3 +158,20 @@ def test_the_command_names_the_files_of_a_folder_that_it_has_left_out(tmp_path: 
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "files of folders that were left out: 1 other suffix (notes.md)" in done.stderr
+
+
+def test_the_folder_of_the_output_is_made_and_nothing_is_left_by_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"id": 1, "text": "a mouse"}])
+    out = tmp_path / "new" / "folder" / "out.csv"
+    assert convert(source, out).records == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(seen_ids, "SeenIds", no_space)
+        with pytest.raises(OSError, match=r"ids cannot be stored in .*out.*\(database or disk is full\)"):
+            convert(source, out, overwrite=True)
+    assert list(out.parent.iterdir()) == [out]
+
+
+def no_space(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 from processes import PROGRAMS, run_program
+from spacy.language import Language
+from spacy.tokens import Doc
 from tiny_records import write_lines
 
 from craftner_spacy.data.records import Record
@@ -76,6 +78,17 @@ def test_spawned_processes_find_the_same(spawned: None, pipeline: Path) -> None:
     assert [record.entities for record in annotated] == [
         tuple(e) for e in processes.find_entities(nlp, [record.text for record in batch])
     ]
+
+
+def test_a_pipeline_that_cannot_be_pickled_is_an_error_that_says_why(spawned: None, pipeline: Path) -> None:
+    @Language.component("local")
+    def local(doc: Doc) -> Doc:
+        return doc
+
+    nlp = load_pipeline(str(pipeline))
+    nlp.add_pipe("local")
+    with pytest.raises(ValueError, match=r"the pipeline cannot be pickled.*<locals>\.local.*n_process = 1"):
+        list(annotate_in_processes(nlp, [(0, [Record("1", "mouse", {})])], 2, print))
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from craftner_spacy.processing import ray_cluster
-from craftner_spacy.processing.ray_cluster import cluster, hold_stops, reason_of, worker_count
+from craftner_spacy.processing.ray_cluster import cluster, reason_of, worker_count
 from craftner_spacy.processing.settings import Workers
 
 Events = dict[str, Callable[[], object]]
@@ -60,10 +59,28 @@ def test_a_cluster_that_runs_is_joined_and_left(events: Events, monkeypatch: pyt
     assert [(given["address"], "_temp_dir" in given) for given in options] == [("auto", False)]
 
 
+def test_ray_has_a_cpu_more_than_its_workers_take(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = []
+    monkeypatch.setattr(ray_cluster.ray, "init", lambda **given: options.append(given))
+    monkeypatch.setattr(ray_cluster, "usable_cpus", lambda: 2)
+    for pool in (Workers(), Workers(workers=3, cpus_per_worker=0.5), Workers(workers=4)):
+        with cluster(pool):
+            assert worker_count(pool, {"CPU": float(options[-1]["num_cpus"])}) == (pool.workers or 1)
+    assert [given["num_cpus"] for given in options] == [2, 3, 5]
+
+
 def test_sigterm_while_ray_starts_is_a_stop_like_others(events: Events) -> None:
     events["start"] = lambda: signal.raise_signal(signal.SIGTERM)
     with pytest.raises(TerminatedError), cluster(Workers()):
         pytest.fail("it was stopped before")
+
+
+def test_sigterm_does_what_it_did_before_while_ray_runs(events: Events) -> None:
+    for handler in (terminate, signal.SIG_IGN):
+        signal.signal(signal.SIGTERM, handler)
+        with cluster(Workers()):
+            assert signal.getsignal(signal.SIGTERM) is handler
+        assert signal.signal(signal.SIGTERM, terminate) is handler
 
 
 @pytest.mark.parametrize(
@@ -83,19 +100,6 @@ def test_a_second_stop_waits_until_ray_has_ended(
         raise KeyboardInterrupt
     assert ended == [number]
     assert stopped.type is error
-
-
-def test_stops_are_not_held_in_other_threads() -> None:
-    handlers = []
-
-    def work() -> None:
-        with hold_stops():
-            handlers.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert handlers == [signal.getsignal(signal.SIGINT)]
 
 
 def test_workers_have_to_fit_and_leave_a_cpu_free() -> None:

@@ -1,5 +1,6 @@
 """Settings: wrong numbers, engines and combinations are refused with what is allowed."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tiny_records import write_lines
 
 from craftner_spacy.processing.annotate import annotate
 from craftner_spacy.processing.convert import convert
+from craftner_spacy.processing.settings import usable_cpus
 
 
 @pytest.mark.parametrize("setting", ["n_process", "limit", "shard_characters"])
@@ -45,3 +47,14 @@ def test_a_wrong_setting_of_an_engine_is_refused(
     with pytest.raises(ValueError, match=reason):
         annotate(source, tmp_path / "out.jsonl", **{"engine": "ray", **setting})
     assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not tell")
+def test_cpus_that_the_process_may_not_use_are_not_counted() -> None:
+    all_cpus = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(all_cpus)})
+        assert usable_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, all_cpus)
+    assert usable_cpus() == len(all_cpus)

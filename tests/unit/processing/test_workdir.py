@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from tiny_records import read_lines, sentence, write_lines
 
 from craftner_spacy import shim
 from craftner_spacy.pipelines import load_pipeline
-from craftner_spacy.processing import workdir
+from craftner_spacy.processing import local, workdir
 from craftner_spacy.processing.annotate import annotate
+from craftner_spacy.processing.convert import convert
 from craftner_spacy.processing.output_files import write_atomically
 from craftner_spacy.processing.settings import BATCH_RECORDS
 from craftner_spacy.processing.source_files import LOCK_NAME
@@ -166,7 +168,7 @@ def test_ids_that_cannot_be_stored_are_an_error(
         raise sqlite3.OperationalError("unable to open database file")
 
     monkeypatch.setattr(sqlite3, "connect", refuse)
-    with pytest.raises(OSError, match=r"out.jsonl.work: ids cannot be stored there \(.*Is the disk full"):
+    with pytest.raises(OSError, match=r"ids .* in .*out.jsonl.work \(unable to open.*disk full\?"):
         annotate(many, tmp_path / "out.jsonl", nlp)
 
 
@@ -381,3 +383,59 @@ def test_work_without_its_lock_is_continued(stopped: Path, many: Path, nlp: Lang
     (stopped.with_name("out.jsonl.work") / LOCK_NAME).unlink()
     done = annotate(many, stopped, nlp, shard_characters=1)
     assert done.new_records == done.records - 2 * BATCH_RECORDS
+
+
+def test_a_file_that_appears_during_the_run_is_not_replaced(stopped: Path, many: Path, nlp: Language) -> None:
+    stopped.write_bytes(b"mine")
+    with pytest.raises(OSError, match=r"out\.jsonl exists, and .*The work done so far is in"):
+        annotate(many, stopped, nlp, shard_characters=1)
+    assert stopped.read_bytes() == b"mine"
+    assert annotate(many, stopped, nlp, shard_characters=1, overwrite=True).new_records == 0
+
+
+def test_a_list_of_skipped_records_of_an_earlier_run_does_not_stay(tmp_path: Path, nlp: Language) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    skipped = tmp_path / "out.jsonl.skipped.jsonl"
+    for rows, n_skipped in (([{"id": 1, "text": "a"}, {"id": 2}], 1), ([{"id": 1, "text": "a"}], 0)):
+        write_lines(source, rows)
+        for write in (annotate, convert):
+            arguments = (source, out, nlp) if write is annotate else (source, out)
+            done = write(*arguments, skip_errors=True, overwrite=True)
+            assert done.skipped == n_skipped
+            assert skipped.exists() == bool(n_skipped)
+
+
+def test_a_stop_while_the_folder_is_removed_says_that_the_output_is_complete(
+    many: Path, tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear = WorkDir._clear
+
+    def interrupted(work: WorkDir) -> None:
+        if work.out.exists():
+            signal.raise_signal(signal.SIGINT)
+        clear(work)
+
+    monkeypatch.setattr(WorkDir, "_clear", interrupted)
+    out = tmp_path / "out.jsonl"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"stopped\. .*out\.jsonl is complete"):
+            annotate(many, out, nlp, limit=3)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.jsonl", "out.jsonl"]
+
+
+def test_a_folder_that_somebody_removes_is_named_by_the_error(
+    many: Path, tmp_path: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_atomically = local.write_atomically
+
+    def remove(path: Path, lines: Any) -> None:
+        shutil.rmtree(path.parent)
+        write_atomically(path, lines)
+
+    monkeypatch.setattr(local, "write_atomically", remove)
+    with pytest.raises(OSError, match=r"\(.*out\.jsonl\.work/00000\.jsonl\.tmp\)\. No shard was finished"):
+        annotate(many, tmp_path / "out.jsonl", nlp)
+    assert list(tmp_path.iterdir()) == [many]
