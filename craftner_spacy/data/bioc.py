@@ -38,6 +38,8 @@ _PASSAGE = {"infon", "offset", "text", "sentence", "annotation", "relation"}
 """The elements of a document and of a passage or a sentence."""
 _KEYS = {"infons", "offset", "sentences", "annotations", "relations", "passages"}
 """What a passage in JSON may have in place of a text: with other names the text may be one of them."""
+_MEMBERS = _KEYS | {"bioctype", "id", "text"}
+"""What BioC has in a document or passage; other members become infons."""
 XML = XmlShape(
     records=("document",), wrappers=("collection",), notes=("source", "date", "key", "infon", "version")
 )
@@ -150,15 +152,27 @@ def _parse_document(row: Any, options: ReadOptions) -> Record:
         text, gaps = _passage_text(passage, start, gaps)
         pieces += ["\n" * (start - end), text]
         end = start + len(text)
-        passages.append(Passage(start, end, parse_infons(passage.get("infons"))))
+        passages.append(Passage(start, end, _all_infons(passage)))
     entities = _parse_annotations(row) if options.entities else []
     return make_record(
         row.get("id"),
         "".join(pieces),
-        parse_infons(row.get("infons")),
+        _all_infons(row),
         tuple(passages),
         check_entities(entities, end),
     )
+
+
+def _all_infons(row: Any) -> dict[str, str]:
+    """The infons of a document or passage, and what it has beside BioC's members, as PubTator 3 has.
+
+    >>> _all_infons({"id": "1", "passages": [], "journal": "J", "meta": {}, "infons": {"year": 2020}})
+    {'journal': 'J', 'year': '2020'}
+    """
+    others = {
+        name: value for name, value in row.items() if name not in _MEMBERS and value not in (None, "", [], {})
+    }
+    return {**parse_infons(others), **parse_infons(row.get("infons"))}
 
 
 def _passage_text(passage: Any, start: int, gaps: int) -> tuple[str, int]:

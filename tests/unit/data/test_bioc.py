@@ -91,6 +91,14 @@ def test_json_of_web_services_is_read() -> None:
         assert (record.id, record.text) == ("1", "A mouse")
 
 
+def test_members_that_bioc_lacks_are_infons() -> None:
+    passage = {"offset": 0, "text": "A mouse", "kind": "title"}
+    document = {"_id": "7", "passages": [passage], "authors": ["A B"], "infons": {"year": 2020}, "date": None}
+    record = read_record("bioc-json", json.dumps(document).encode())
+    assert record.fields == {"_id": "7", "authors": '["A B"]', "year": "2020"}
+    assert record.passages[0].infons == {"kind": "title"}
+
+
 def test_a_wrong_document_is_a_bad_record_and_the_next_is_read() -> None:
     content = BIOC.replace("<offset>20</offset>\n", "<offset>7</offset>\n", 1).replace(
         "</collection>", "<document><id>2</id></document></collection>"
