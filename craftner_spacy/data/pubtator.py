@@ -112,8 +112,9 @@ def _parse_block(block: LineBlock, options: ReadOptions) -> Record:
     text = f"{title}\n{abstract}" if abstract else title
     if abstract:
         passages.append(Passage(len(title) + 1, len(text), {"type": "abstract"}))
-    annotations = [_parse_annotation(row) for row in rows if _is_annotation(row)] if options.entities else []
-    return make_record(ids.pop(), text, {}, tuple(passages), check_entities(annotations, len(text)))
+    annotations = [(_offsets(row), row) for row in rows if _is_annotation(row)]
+    entities = [_make_entity(*annotation) for annotation in annotations if options.entities]
+    return make_record(ids.pop(), text, {}, tuple(passages), check_entities(entities, len(text)))
 
 
 def _is_annotation(columns: list[str]) -> bool:
@@ -134,15 +135,18 @@ def _is_relation(columns: list[str]) -> bool:
     return len(columns) > 3 and _NAME.search(columns[1]) is not None and " " not in columns[2] + columns[3]
 
 
-def _parse_annotation(columns: list[str]) -> Entity:
-    """The entity of a line's columns: id, start, end, text, and perhaps type, concept, score."""
-    _, start, end, _, *others = columns
-    label, concept, score = (*others, "", "", "")[:3]
+def _offsets(columns: list[str]) -> tuple[int, int]:
+    """Start and end of an annotation's line; ValueError if they are no numbers."""
     try:
-        offsets = int(start), int(end)
+        return int(columns[1]), int(columns[2])
     except ValueError as err:
         line = shorten("\t".join(columns))
         raise ValueError(f"{line}: an annotation's second and third columns have to be numbers") from err
+
+
+def _make_entity(offsets: tuple[int, int], columns: list[str]) -> Entity:
+    """The entity of a line's columns: id, start, end, text, and perhaps type, concept, score."""
+    label, concept, score = (*columns[4:], "", "", "")[:3]
     return Entity(*offsets, label, parse_score(score), parse_concept(concept))
 
 

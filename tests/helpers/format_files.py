@@ -66,6 +66,6 @@ def read_record(name: str, content: bytes, **options: Any) -> Record:
     return record
 
 
-def reasons(name: str, content: bytes) -> list[str | None]:
+def reasons(name: str, content: bytes, **options: Any) -> list[str | None]:
     """For each record of a file with this content: why it is a bad one; None for a good one."""
-    return [r.reason if isinstance(r, BadRecord) else None for r in read_bytes(name, content)]
+    return [r.reason if isinstance(r, BadRecord) else None for r in read_bytes(name, content, **options)]

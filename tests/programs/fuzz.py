@@ -193,7 +193,7 @@ def same_records(originals: Sequence[Record], records: Sequence[Record | BadReco
     def best(i: int, j: int) -> tuple[int, tuple[tuple[int, int], ...]]:
         if i == len(originals) or j == len(records):
             return 0, ()
-        ways = [best(i + 1, j), best(i, j + 1)]
+        ways: list[tuple[int, tuple[tuple[int, int], ...]]] = []
         record = records[j]
         if isinstance(record, Record):
             has_id = bool(record.id) and record.id == originals[i].id
@@ -201,6 +201,8 @@ def same_records(originals: Sequence[Record], records: Sequence[Record | BadReco
             if points:
                 score, pairs = best(i + 1, j + 1)
                 ways.append((score + points, ((i, j), *pairs)))
+        # Of ways with as many points, the first: the earliest pairs.
+        ways += [best(i + 1, j), best(i, j + 1)]
         return max(ways, key=lambda way: way[0])
 
     return list(best(0, 0)[1])

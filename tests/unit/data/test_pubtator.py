@@ -78,8 +78,9 @@ def test_columns_that_are_empty_or_not_there_say_nothing(line: str, expected: li
 
 
 @pytest.mark.parametrize("line", ["1\t2\tx\tmouse\tSpecies", "1\tx\t7\tmouse\tSpecies\t10090"])
-def test_offsets_that_are_no_numbers_are_a_bad_record(line: str) -> None:
-    (reason,) = reasons("pubtator", f"1|t|A mouse\n{line}\n".encode())
+@pytest.mark.parametrize("entities", [True, False])
+def test_offsets_that_are_no_numbers_are_a_bad_record(line: str, entities: bool) -> None:
+    (reason,) = reasons("pubtator", f"1|t|A mouse\n{line}\n".encode(), entities=entities)
     assert "an annotation's second and third columns have to be numbers" in str(reason)
 
 
