@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from .settings import Workers, usable_cpus
@@ -19,6 +19,9 @@ from .stops import hold_stops
 try:
     import pyarrow  # noqa: F401 (the engine's files need it)
     import ray
+
+    # Ray brings it along, and lets it be found.
+    import psutil  # isort: skip
 except ImportError as err:
     raise ImportError(
         f'engine "ray" needs Ray: pip install ".[ray]" in a checkout of craftner_spacy ({err})'
@@ -27,6 +30,10 @@ except ImportError as err:
 Result = TypeVar("Result")
 TOKEN = secrets.token_hex(32)
 """What Ray's processes know each other by; one for all clusters of this process: Ray keeps the first."""
+SERVERS = ("gcs_server", "raylet")
+"""The names of Ray's processes that start others, or are asked by them."""
+END_SECONDS = 1.0
+"""How long Ray's processes have to end by themselves when it was stopped."""
 MAX_BASE = 30
 """Characters of the path of the folder for temporary files, at most."""
 REMOVAL_SECONDS = 10.0
@@ -101,7 +108,30 @@ def _running(options: Mapping[str, Any]) -> Iterator[None]:
     finally:
         _handle_sigterm(handler)
         with hold_stops():
-            ray.shutdown()
+            _stop()
+
+
+def _stop() -> None:
+    """Stop Ray, and kill what is left of it soon after.
+
+    Its agents look for its end after some seconds only, and nobody else knows the servers of a Ray that was
+    stopped while it started.
+    """
+    processes = _own_processes()
+    ray.shutdown()
+    for process in psutil.wait_procs(processes, timeout=END_SECONDS)[1]:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _own_processes() -> list[psutil.Process]:
+    """Ray's servers that this process has started, and their descendants."""
+    processes = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if child.name() in SERVERS:
+                processes += [child, *child.children(recursive=True)]
+    return processes
 
 
 def _handle_sigterm(handler: Any) -> None:

@@ -1,6 +1,7 @@
 """Ray's workers: how many fit, what is said of one that fails, and stops while Ray starts or ends."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,6 +101,35 @@ def test_a_second_stop_waits_until_ray_has_ended(
         raise KeyboardInterrupt
     assert ended == [number]
     assert stopped.type is error
+
+
+def test_what_ray_leaves_is_killed(events: Events, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    # A server of that name, as Linux tells it, whose agent outlives it, and a process of others.
+    server = tmp_path / "raylet"
+    server.symlink_to("/bin/sh")
+
+    def start() -> None:
+        agent = [str(server), "-c", "trap '' TERM; sleep 60 & echo $!; wait"]
+        started.append(subprocess.Popen(agent, stdout=subprocess.PIPE))
+        started.append(subprocess.Popen(["sleep", "60"]))
+        assert started[0].stdout is not None
+        started[0].stdout.readline()
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(ray_cluster, "END_SECONDS", 0.1)
+    events["start"] = start
+    with pytest.raises(TerminatedError), cluster(Workers()):
+        pytest.fail("it was stopped before")
+    ray, other = started
+    assert ray.wait(5) == -signal.SIGKILL
+    # The agent held the pipe open.
+    assert ray.stdout is not None
+    assert ray.stdout.read() == b""
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+    ray.stdout.close()
 
 
 def test_workers_have_to_fit_and_leave_a_cpu_free() -> None:
