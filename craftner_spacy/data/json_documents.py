@@ -31,7 +31,8 @@ class _Open:
 
     has_documents (bool): whether it is an array of documents.
     start (int): its place in the bytes that are kept; -1 if it is no longer there.
-    n_documents, n_others (int): objects in it that are documents, and those that hold none.
+    n_documents (int): objects in it that are documents.
+    n_others (int): objects in it that hold none, and for which no bad record stands yet.
     """
 
     has_documents: bool
@@ -98,6 +99,7 @@ class _Splitter:
             start = self._opened.pop().start
             if self._opened:
                 self._opened[-1].n_documents += 1
+                yield from self._beside_documents()
             self._begin_document(start, depth=2)
         elif name and self._opened:
             self._has_any = True
@@ -117,10 +119,9 @@ class _Splitter:
             self._kept.clear()
             return
         closed = self._opened.pop()
-        if closed.n_documents and closed.n_others:
-            yield BadRecord(f"{closed.n_others} objects without 'passages' in a list with documents")
-        if self._opened:
-            self._opened[-1].n_others += closed.n_documents == 0 and not closed.has_documents
+        if self._opened and not closed.n_documents and not closed.has_documents:
+            self._opened[-1].n_others += 1
+            yield from self._beside_documents()
         if closed.has_documents:
             yield from self._between(self._kept[:-1])
             self._forget()
@@ -155,6 +156,13 @@ class _Splitter:
         del self._kept[: len(self._kept) - n_bytes]
         for row in self._opened:
             row.start = -1
+
+    def _beside_documents(self) -> Iterator[BadRecord]:
+        """A bad record for objects that hold no document, if they stand beside documents."""
+        bracket = self._opened[-1]
+        if bracket.n_documents and bracket.n_others:
+            yield BadRecord(f"{bracket.n_others} objects without 'passages' in a list with documents")
+            bracket.n_others = 0
 
     def _between(self, content: bytes | bytearray) -> Iterator[BadRecord]:
         """A bad record for content between documents, if there is any."""

@@ -62,11 +62,10 @@ def test_a_bad_document_in_json_loses_only_itself() -> None:
 def test_an_object_that_is_no_document_among_documents_is_counted() -> None:
     good = json.dumps(JSON_DOCUMENT)
     content = f'{{"documants": [{good}, {{"id": "2", "passage": []}}, {good.replace("1", "3")}]}}'
-    assert reasons("bioc-json", content.encode()) == [
-        None,
-        None,
-        "1 objects without 'passages' in a list with documents",
-    ]
+    lost = "1 objects without 'passages' in a list with documents"
+    assert reasons("bioc-json", content.encode()) == [None, lost, None]
+    first = f'[{{"id": "0", "passage": []}}, {good}]'
+    assert reasons("bioc-json", first.encode()) == [lost, None]
 
 
 def test_passages_in_an_object_with_documents_are_a_bad_record() -> None:

@@ -1,6 +1,7 @@
 """Records: which are bad, where shards end, and what is said if an input changes."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def check(plan: ReadPlan, folder: Path) -> Checked:
     """What is known of the records once they are checked."""
     with open_seen_ids(folder / "ids.sqlite") as seen_ids, tqdm(disable=True) as bar:
         return check_records(plan, seen_ids, bar)
+
+
+def test_texts_of_windows_are_read_with_their_encoding_or_the_error_names_the_option(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_bytes("caf\xe9".encode("cp1252"))
+    (folder / "b.txt").write_bytes("na\xefve".encode("utf-16"))
+    plan = make_plan(folder, shard_characters=1)
+    [skipped] = check(plan, tmp_path).skipped
+    assert skipped.file.endswith("a.txt")
+    assert skipped.reason.startswith(
+        "not UTF-8: byte 0xe9 at 3; --encoding names another one, such as cp1252"
+    )
+    plan = replace(plan, settings=replace(plan.settings, encoding="cp1252"))
+    shards = make_shards(plan, check(plan, tmp_path))
+    assert [record.text for shard in shards for record in shard.records] == ["caf\xe9", "na\xefve"]
 
 
 def test_shards_hold_the_good_records_in_order_up_to_their_number(tmp_path: Path) -> None:
