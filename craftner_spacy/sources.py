@@ -125,9 +125,11 @@ def _refuse_mixture(hub_id: str, folder: Path) -> None:
 
 
 def _root_cause(err: BaseException) -> str:
-    """The first error: the hub's client wraps the server's answer in a remark on its cache."""
+    """The first error: the hub's client wraps the server's answer, and requests that of the connection."""
     while err.__cause__ is not None:
         err = err.__cause__
+    reason = getattr(err.args[0], "reason", None) if err.args else None
+    err = reason if isinstance(reason, Exception) else err
     return f"{type(err).__name__}: {next(iter(str(err).strip().splitlines()), 'no reason given')}"
 
 

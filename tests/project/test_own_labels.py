@@ -21,7 +21,8 @@ SENTENCES = [
 ]
 QUICK = (
     "--training.max_steps 151 --training.eval_frequency 75 --training.logger.progress_bar false "
-    "--training.optimizer.learn_rate.initial_rate 0.003 --training.optimizer.learn_rate.warmup_steps 10"
+    "--training.optimizer.learn_rate.initial_rate 0.003 --training.optimizer.learn_rate.warmup_steps 10 "
+    "--training.optimizer.learn_rate.total_steps 1676"
 ).split()
 
 
@@ -37,13 +38,17 @@ def test_the_commands_lead_to_a_package_that_finds_the_labels(
     for name in ("train.iob", "dev.iob"):
         (tmp_path / name).write_text("\n".join(lines), encoding="utf8")
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    (tmp_path / "corpus").mkdir()
-    (tmp_path / "packages").mkdir()
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```shell\n(.*?)^```$", PAGE.read_text(encoding="utf8"), flags=re.S | re.M)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
-    assert len(commands) == 5
+    assert len(commands) == 9
     for program, *arguments in commands:
+        if program == "pip":
+            assert arguments == ["install", "build"]
+            continue
+        if program == "mkdir":
+            Path(*arguments).mkdir()
+            continue
         if program == "python":
             assert arguments[:2] == ["-m", "spacy"]
             arguments = arguments[2:]
@@ -52,7 +57,8 @@ def test_the_commands_lead_to_a_package_that_finds_the_labels(
         arguments = ["none" if word == "wheel" else word for word in arguments]
         arguments += QUICK if arguments[0] == "train" else []
         done = CliRunner().invoke(app if program == "craftner_spacy" else spacy_app, arguments)
-        assert done.exit_code == 0, (arguments, done.output, done.exception)
+        # spaCy calls so few sentences an error.
+        assert done.exit_code == (arguments[0] == "debug"), (arguments, done.output, done.exception)
     package = tmp_path / "packages" / "en_own_labels-0.1.0" / "en_own_labels"
     nlp = spacy.load(package / "en_own_labels-0.1.0")
     assert nlp.get_pipe("craft_ner").labels == ("Animal", "Enzyme", "Tissue")

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from socket import gaierror
 from typing import Literal
 
 import pytest
@@ -12,6 +13,9 @@ from hub import Faults, HubServer, hub_env
 from processes import run_program
 from tiny_models import HUB_TAGS, make_tiny_model
 from tiny_pipelines import first_logit
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from craftner_spacy.folders import load_folder
 from craftner_spacy.sources import find_folder
@@ -230,6 +234,21 @@ def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("craftner_spacy.sources.snapshot_download", no_space)
     with pytest.raises(ConnectionError, match=r"someone/tiny-craft.*No space left on device"):
+        find_folder(REPO, "main")
+
+
+def test_of_a_failed_request_the_reason_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_host(*args: object, **kwargs: object) -> None:
+        # As requests and the hub's client wrap it.
+        reason = NameResolutionError("the-hub", HTTPSConnection("the-hub"), gaierror("unknown"))
+        raise ConnectionError(
+            MaxRetryError(HTTPSConnectionPool("the-hub"), "/api", reason), "(Request ID: 1)"
+        )
+
+    monkeypatch.setattr("craftner_spacy.sources.snapshot_download", no_host)
+    with pytest.raises(
+        ConnectionError, match=r"hold it \(NameResolutionError: .*resolve 'the-hub' \(unknown\)\)"
+    ):
         find_folder(REPO, "main")
 
 
