@@ -138,7 +138,7 @@ def test_training_shows_the_columns_of_the_card(
 
 
 def test_biobert_is_fine_tuned_as_its_card_says() -> None:
-    config = load_config(ROOT / "configs" / "biobert.cfg")
+    config = load_config(ROOT / "configs" / "biobert.cfg", interpolate=True)
     training, optimizer = config["training"], config["training"]["optimizer"]
     assert config["paths"]["encoder"] == "dmis-lab/biobert-base-cased-v1.2"
     assert config["system"]["seed"] == 42
