@@ -119,7 +119,12 @@ def _stop() -> None:
     """
     processes = _own_processes()
     ray.shutdown()
-    for process in psutil.wait_procs(processes, timeout=END_SECONDS)[1]:
+    left = psutil.wait_procs(processes, timeout=END_SECONDS)[1]
+    for process in left:
+        with suppress(psutil.Error):
+            # One that is just starting another one cannot go on with that.
+            process.suspend()
+    for process in {*left, *_own_processes()}:
         with suppress(psutil.Error):
             process.kill()
 

@@ -110,26 +110,33 @@ def test_what_ray_leaves_is_killed(events: Events, tmp_path: Path, monkeypatch: 
     server.symlink_to("/bin/sh")
 
     def start() -> None:
-        agent = [str(server), "-c", "trap '' TERM; sleep 60 & echo $!; wait"]
-        started.append(subprocess.Popen(agent, stdout=subprocess.PIPE))
+        agents = "sleep 60 & echo one; read line; sleep 60 & echo two; wait"
+        command = [str(server), "-c", agents]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         started.append(subprocess.Popen(["sleep", "60"]))
         assert started[0].stdout is not None
-        started[0].stdout.readline()
+        assert started[0].stdout.readline() == b"one\n"
         signal.raise_signal(signal.SIGTERM)
 
+    def end() -> None:
+        # The server starts another one when the first ones are known.
+        assert started[0].stdin is not None
+        assert started[0].stdout is not None
+        started[0].stdin.write(b"\n")
+        started[0].stdin.flush()
+        assert started[0].stdout.readline() == b"two\n"
+
     monkeypatch.setattr(ray_cluster, "END_SECONDS", 0.1)
-    events["start"] = start
+    events["start"], events["end"] = start, end
     with pytest.raises(TerminatedError), cluster(Workers()):
         pytest.fail("it was stopped before")
     ray, other = started
     assert ray.wait(5) == -signal.SIGKILL
-    # The agent held the pipe open.
-    assert ray.stdout is not None
-    assert ray.stdout.read() == b""
+    # The agents held the pipe open.
+    assert ray.communicate() == (b"", None)
     assert other.poll() is None
     other.kill()
     other.wait()
-    ray.stdout.close()
 
 
 def test_workers_have_to_fit_and_leave_a_cpu_free() -> None:
