@@ -15,6 +15,7 @@ import tarfile
 import time
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
@@ -186,8 +187,10 @@ def read(path: Path, fmt: Format, entities: bool) -> list[Record | BadRecord]:
 def same_records(originals: Sequence[Record], records: Sequence[Record | BadRecord]) -> list[tuple[int, int]]:
     """Which records are those of the original file, as pairs of indices in order.
 
-    They have the same text, or else the same id; of all ways to pair them in order, the best one.
+    They have the same text, or else the same id, which no other record has; of all ways to pair them in order,
+    the best one.
     """
+    n_with_id = Counter(record.id for record in records if isinstance(record, Record))
 
     @cache
     def best(i: int, j: int) -> tuple[int, tuple[tuple[int, int], ...]]:
@@ -196,7 +199,7 @@ def same_records(originals: Sequence[Record], records: Sequence[Record | BadReco
         ways: list[tuple[int, tuple[tuple[int, int], ...]]] = []
         record = records[j]
         if isinstance(record, Record):
-            has_id = bool(record.id) and record.id == originals[i].id
+            has_id = record.id == originals[i].id and n_with_id[record.id] == 1
             points = 3 if record.text == originals[i].text else 2 if has_id else 0
             if points:
                 score, pairs = best(i + 1, j + 1)
