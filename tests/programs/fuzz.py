@@ -187,8 +187,8 @@ def read(path: Path, fmt: Format, entities: bool) -> list[Record | BadRecord]:
 def same_records(originals: Sequence[Record], records: Sequence[Record | BadRecord]) -> list[tuple[int, int]]:
     """Which records are those of the original file, as pairs of indices in order.
 
-    They have the same text, or else the same id, which no other record has; of all ways to pair them in order,
-    the best one.
+    They have the same text, or else the same id, which no other record has. Of all ways to pair them in
+    order, the best one.
     """
     n_with_id = Counter(record.id for record in records if isinstance(record, Record))
 
