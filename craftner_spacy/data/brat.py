@@ -207,8 +207,8 @@ def _list_problem(file: BufferedIOBase, n_listed: int) -> str | None:
     file (BufferedIOBase): the zip file.
     n_listed (int): files in its list.
     """
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - 0x10015))
+    read_from = max(0, file.seek(0, io.SEEK_END) - 0x10015)
+    file.seek(read_from)
     before, mark, end = file.read().rpartition(b"PK\x05\x06")
     if not mark or len(end) < 16:
         return None
@@ -216,7 +216,7 @@ def _list_problem(file: BufferedIOBase, n_listed: int) -> str | None:
     if n_files not in (n_listed, 0xFFFF):
         return f"the zip file lists {n_listed} of its {n_files} files"
     is_large = 0xFFFFFFFF in (n_bytes, start)
-    if not is_large and n_bytes + start != max(0, size - 0x10015) + len(before):
+    if not is_large and n_bytes + start != read_from + len(before):
         return "the zip file has content that is not in its list: files may be lost"
     return None
 

@@ -222,8 +222,8 @@ class _Columns(NamedTuple):
 def _make_row(record: Record, columns: _Columns, options: WriteOptions) -> dict[str, Any]:
     """A record as a row of the schema of `_make_schema`."""
     row = as_json(record, options)
-    for name in written_fields(record, options):
-        if columns.kinds[name] == "json" and row[name] is not None:
+    for name, kind in columns.kinds.items():
+        if kind == "json" and row.get(name) is not None:
             row[name] = json.dumps(row[name], ensure_ascii=False)
     if record.passages:
         row["passages"] = [{**p, "infons": list(p["infons"].items())} for p in row["passages"]]

@@ -113,7 +113,7 @@ def _parse_block(block: LineBlock, options: ReadOptions) -> Record:
     if abstract:
         passages.append(Passage(len(title) + 1, len(text), {"type": "abstract"}))
     annotations = [(_offsets(row), row) for row in rows if _is_annotation(row)]
-    entities = [_make_entity(*annotation) for annotation in annotations if options.entities]
+    entities = [_make_entity(*annotation) for annotation in annotations] if options.entities else []
     return make_record(ids.pop(), text, {}, tuple(passages), check_entities(entities, len(text)))
 
 

@@ -174,7 +174,7 @@ def _walk(folder: Path, fmt: Format) -> Iterator[tuple[Path, str | None]]:
             reason = _folder_reason(path, fmt)
             if reason is not None:
                 yield path, reason
-        read = {stem_of(Path(name)) for name in files if has_suffix(Path(name), fmt)}
+        read = {stem_of(Path(name)) for name in files if fmt.parts and has_suffix(Path(name), fmt)}
         for path in (Path(parent, name) for name in files):
             # A text of BRAT is read with its annotations.
             if not (path.suffix in fmt.parts and path.stem in read):

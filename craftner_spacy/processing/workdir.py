@@ -156,9 +156,7 @@ class WorkDir:
         overwrite (bool): whether to replace a file that this run has not written.
         RAISES: FileExistsError if there is such a file; OSError if one cannot be written, moved or removed.
         """
-        # The same content is that of this run, which was killed between the next steps.
-        is_same = self.out.is_file() and filecmp.cmp(self.out, self._unfinished, shallow=False)
-        if os.path.lexists(self.out) and not (overwrite or is_same):
+        if not overwrite and os.path.lexists(self.out) and not self._is_written():
             raise FileExistsError(
                 f"{self.out} exists, and this run has not written it: move it away, or overwrite it "
                 "(--overwrite)"
@@ -257,6 +255,10 @@ class WorkDir:
         for path in [self.path / name for name in OWN_FOLDERS]:
             if path.is_dir():
                 shutil.rmtree(path)
+
+    def _is_written(self) -> bool:
+        """Whether the output is that of this run, which was killed between the steps of `finish`."""
+        return self.out.is_file() and filecmp.cmp(self.out, self._unfinished, shallow=False)
 
     def _how_to_continue(self) -> str:
         """The end of a message about a stop."""
