@@ -3,10 +3,10 @@
 An entity that others annotate is most likely one of ours, if their label means one of ours and CRAFT does not
 say otherwise. A word that they leave out says little. So probability is moved to an annotated entity only
 from ``O``, and from labels with which the same annotators would have annotated it. Where the teachers predict
-the entity, even with other borders, nothing changes.
+the entity with other borders, those of the annotators have a weight of their own, often 0.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +28,13 @@ class Weights(NamedTuple):
         predict, in [0, 1].
     unmarked (float): share that is moved away from a predicted entity where annotators of all such entities
         have none, in [0, 1].
+    borders (float): share that is moved to the borders of an annotated entity which the teachers predict with
+        others, in [0, 1].
     """
 
     marked: float = 0.0
     unmarked: float = 0.0
+    borders: float = 0.0
 
 
 class Marked(NamedTuple):
@@ -69,14 +72,25 @@ def add_evidence(
     >>> add_evidence(teachers, entities, scheme, labels, labels, Weights(0.5, 0.5)).tolist()
     [[0.375, 0.625, 0.0], [0.625, 0.375, 0.0], [1.0, 0.0, 0.0]]
     """
-    result = probabilities.copy()
+    result, outside = probabilities.copy(), scheme.index["O"]
     is_marked = np.zeros(len(result), dtype=bool)
+    entities = list(entities)
     for entity in entities:
+        is_marked[entity.start : entity.end] = True
+    for entity in entities:
+        if entity.label is None:
+            continue
         words = slice(entity.start, entity.end)
-        is_marked[words] = True
-        if entity.label is not None:
+        own = _columns(scheme, entity.label)
+        if (probabilities[words, own].sum(axis=1) < IS_PREDICTED).all():
             result[words] = _with_entity(probabilities[words], entity.label, scheme, excluded, weights.marked)
-    outside = scheme.index["O"]
+        elif weights.borders:
+            result[words] = _with_entity(
+                probabilities[words], entity.label, scheme, excluded, weights.borders
+            )
+            for word in _beyond(probabilities, entity, own):
+                if not is_marked[word]:
+                    result[word] = _without_label(probabilities[word], own, outside, weights.borders)
     for label in complete:
         for column in _columns(scheme, label):
             moved = weights.unmarked * result[~is_marked, column]
@@ -92,21 +106,51 @@ def _columns(scheme: TagScheme, label: str) -> list[int]:
 def _with_entity(
     teachers: Floats, label: str, scheme: TagScheme, excluded: Collection[str], weight: float
 ) -> Floats:
-    """The probabilities of an entity's words, with the evidence for it: (n_words, n_tags)."""
+    """The probabilities of an entity's words, with the evidence for it and its borders: (n_words, n_tags)."""
     own = _columns(scheme, label)
-    if (teachers[:, own].sum(axis=1) >= IS_PREDICTED).any():
-        return teachers
-    movable = [scheme.index["O"]]
-    movable += [column for other in excluded if other != label for column in _columns(scheme, other)]
-    is_free = teachers[:, movable].sum(axis=1) + teachers[:, own].sum(axis=1) >= 0.5
+    others = [scheme.index["O"]]
+    others += [column for other in excluded if other != label for column in _columns(scheme, other)]
+    is_free = teachers[:, others].sum(axis=1) + teachers[:, own].sum(axis=1) >= 0.5
     result = teachers.copy()
     for i, row in enumerate(result):
         # A word of another entity (`mouse` in `mouse Pax6`) is not part of this one.
         target = own[-1] if i and is_free[i - 1] else own[0]
+        movable = [*others, *(column for column in own if column != target)]
         moved = weight * row[movable]
         row[movable] -= moved
         row[target] += moved.sum()
     return result
+
+
+def _beyond(teachers: Floats, entity: Marked, own: Sequence[int]) -> list[int]:
+    """The words before and after an annotated entity that teachers predict as part of it.
+
+    own: the columns of the entity's label, ``B-`` and ``I-``.
+    """
+    begin, inside = own
+    is_own = teachers[:, own].sum(axis=1) >= IS_PREDICTED
+    goes_on = is_own & (teachers[:, inside] > teachers[:, begin])
+    first, end = entity.start, entity.end
+    while first > 0 and goes_on[first] and is_own[first - 1]:
+        first -= 1
+    while end < len(teachers) and goes_on[end]:
+        end += 1
+    return [*range(first, entity.start), *range(entity.end, end)]
+
+
+def _without_label(teachers: Floats, own: Sequence[int], outside: int, weight: float) -> Floats:
+    """A word's probabilities (n_tags,) with a share of one label's moved to the other tags, by theirs.
+
+    own: the columns of the label.
+    outside (int): the column of ``O``, which has all if the others have none.
+    """
+    others = teachers.copy()
+    others[own] = 0.0
+    others[outside] += 1e-3
+    result = teachers.copy()
+    moved = weight * result[own]
+    result[own] -= moved
+    return result + moved.sum() * others / others.sum()
 
 
 def marked_entities(

@@ -39,6 +39,19 @@ COMPLETE = {"GNormPlus_Train": ("Protein",), "NLMgene_Train": ("Protein",), "Dru
 """Our labels of which a corpus annotates each entity. They annotate families of genes too, so text that is in
 none of their entities has no protein."""
 
+SAME_BORDERS = frozenset(
+    (
+        "BC5CDR",
+        "BioRED_TrainDev",
+        "GNormPlus_Train",
+        "NLMchem_Test",
+        "NLMgene_Train",
+        "SPECIES_Train",
+        "linnaeus",
+    )
+)
+"""Corpora whose entities begin and end as CRAFT's do: a name, without the words around it."""
+
 PEOPLE = frozenset(
     ("patient", "patients", "women", "woman", "men", "man", "children", "child", "infants", "infant")
 )

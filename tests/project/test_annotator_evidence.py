@@ -51,6 +51,27 @@ def test_start_and_end_stay_where_the_teachers_predict_the_entity() -> None:
     assert tags == ["O", "B-Protein", "O"]
 
 
+def test_start_and_end_move_to_those_of_the_annotators_where_they_have_a_weight() -> None:
+    weights = Weights(borders=1.0)
+    before = teachers("O", "B-Protein", "B-Protein", "O")
+    tags = with_evidence(before, Marked(0, 4, "Protein"), weights=weights)
+    assert tags == ["B-Protein", "I-Protein", "I-Protein", "I-Protein"]
+    before = teachers("B-Protein", "I-Protein", "I-Protein", "B-Protein")
+    before[0] = [0.05 if tag != "B-Taxon" else 0.1 for tag in SCHEME.tags]
+    before[0, TAGS["B-Protein"]] += 1.0 - before[0].sum()
+    tags = with_evidence(before, Marked(1, 2, "Protein"), weights=weights)
+    assert tags == ["B-Taxon", "B-Protein", "O", "B-Protein"]
+    assert with_evidence(before, Marked(1, 2, "Protein")) == most_probable(before)
+
+
+def test_what_another_entity_has_is_not_taken_from_it_by_borders() -> None:
+    before = teachers("B-Protein", "I-Protein", "I-Protein", sure=1.0)
+    tags = with_evidence(
+        before, Marked(0, 1, "Protein"), Marked(1, 2, "Protein"), weights=Weights(borders=1.0)
+    )
+    assert tags == ["B-Protein", "B-Protein", "O"]
+
+
 def test_a_label_that_the_corpus_annotates_too_is_replaced_and_others_stay() -> None:
     assert with_evidence(teachers("B-Protein", "O"), Marked(0, 1, "Chemical")) == ["B-Chemical", "O"]
     assert with_evidence(teachers("B-Taxon", "O"), Marked(0, 2, "Protein")) == ["B-Taxon", "B-Protein"]
@@ -69,16 +90,16 @@ def test_what_annotators_of_all_proteins_left_out_is_none_unless_they_gave_it_an
     st.lists(st.sampled_from([None, "Protein", "Chemical", "Taxon"]), min_size=N_WORDS, max_size=N_WORDS),
     st.floats(0, 1),
     st.floats(0, 1),
+    st.floats(0, 1),
 )
 def test_rows_stay_probabilities_and_the_array_of_the_teachers_is_unchanged(
-    raw: Floats, cuts: set[int], labels: list[str | None], marked: float, unmarked: float
+    raw: Floats, cuts: set[int], labels: list[str | None], marked: float, unmarked: float, border: float
 ) -> None:
     probabilities = raw / raw.sum(axis=1, keepdims=True)
-    before, borders = probabilities.copy(), sorted(cuts)
-    entities = [Marked(*words, label) for *words, label in zip(borders, borders[1:], labels, strict=False)]
-    result = add_evidence(
-        probabilities, entities, SCHEME, excluded_labels(MEANINGS), ["Protein"], Weights(marked, unmarked)
-    )
+    before, cut = probabilities.copy(), sorted(cuts)
+    entities = [Marked(*words, label) for *words, label in zip(cut, cut[1:], labels, strict=False)]
+    weights = Weights(marked, unmarked, border)
+    result = add_evidence(probabilities, entities, SCHEME, excluded_labels(MEANINGS), ["Protein"], weights)
     assert np.array_equal(probabilities, before)
     assert (result >= -1e-6).all()
     assert result.sum(axis=1) == pytest.approx(np.ones(N_WORDS), abs=1e-5)
