@@ -1,7 +1,8 @@
 """The recipe of the base model, a 12-layer encoder: a teacher of the small model, and a model of its own.
 
-train    train on outside corpora and CRAFT together, a classifier for each over one encoder, then CRAFT alone
-unpack   write the model that the checkpoint of a stopped training has
+train      train on outside corpora and CRAFT together: one encoder, a classifier for each corpus
+finetune   train on CRAFT alone
+unpack     write the model that the checkpoint of a stopped training has
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 import typer
 from multitask import Network, new_classifier
 from passages import MAIN_TASK, Settings, bio_scheme, read_labels, read_passages
-from small_model import SCHEME, craft_passages, train_model
+from small_model import SCHEME, Model, craft_passages, train_model
 from wasabi import msg
 
 from craftner_spacy.folders import load_folder
@@ -49,6 +50,7 @@ def train_base(
     out: Path,
     seed: Seed = 1,
     learning_rate: Annotated[float, typer.Option(help="its maximum")] = 8e-5,
+    until: Annotated[float, typer.Option(help="share of the steps after which the training ends")] = 1.0,
     every: Annotated[int, typer.Option(help="steps between two checkpoints")] = 100,
 ) -> None:
     """Train ENCODER, a hub id or a folder, on outside corpora and on CRAFT, or continue from a checkpoint."""
@@ -58,8 +60,24 @@ def train_base(
     schemes = {file.stem: bio_scheme(read_labels(file)) for file in files}
     passages = {file.stem: read_passages(file, tokenizer, schemes[file.stem]) for file in files}
     passages[MAIN_TASK] = craft_passages(corpus, tokenizer)
-    settings = Settings(PASSES, seed, learning_rate, auxiliary_until=AUXILIARY_UNTIL)
+    settings = Settings(PASSES, seed, learning_rate, auxiliary_until=AUXILIARY_UNTIL, until=until)
     train_model(start, tokenizer, passages, schemes, settings, out, every)
+
+
+@app.command()
+def finetune(
+    start: Model,
+    corpus: Corpus,
+    out: Path,
+    seed: Seed = 1,
+    learning_rate: Annotated[float, typer.Option(help="its maximum")] = 5e-5,
+    every: Annotated[int, typer.Option(help="steps between two checkpoints")] = 50,
+) -> None:
+    """Train the model START on CRAFT alone, with both of its texts, or continue from a checkpoint."""
+    tokenizer = load_folder(start, LABELS).tokenizer
+    passages = {MAIN_TASK: craft_passages(corpus, tokenizer)}
+    settings = Settings({MAIN_TASK: 1}, seed, learning_rate)
+    train_model(start, tokenizer, passages, {}, settings, out, every)
 
 
 @app.command()

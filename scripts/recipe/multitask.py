@@ -95,6 +95,7 @@ def train(
     RAISES: ValueError if windows are too long for the encoder, or the checkpoint is of another training.
     """
     batches = plan(passages, settings)
+    n_steps = int(settings.until * len(batches))
     special = special_pieces(tokenizer)
     max_pieces = network.main.config.max_position_embeddings - len(special.prefix) - len(special.suffix)
     if not 1 <= settings.shortest <= settings.longest <= max_pieces:
@@ -115,8 +116,8 @@ def train(
     first = step = _resume(checkpoint, key, network, optimizer, scheduler)
     network.train()
     mean_loss = 0.0
-    with tqdm(total=len(batches), initial=step, unit="step", mininterval=5) as bar:
-        for task, windows in batches[step:]:
+    with tqdm(total=n_steps, initial=step, unit="step", mininterval=5) as bar:
+        for task, windows in batches[step:n_steps]:
             inputs, first_pieces, tags = collate(windows, passages[task], special, max_pieces)
             if settings.masked:
                 mask(inputs, tokenizer, settings.masked)

@@ -67,6 +67,7 @@ class Settings(NamedTuple):
         use the context of a word.
     auxiliary_until (float): share of the training after which the auxiliary tasks have ended; in the rest
         only the main task is trained, with a learning rate that still decreases to 0.
+    until (float): share of the steps after which the training ends, whatever the learning rate.
     """
 
     passes: dict[str, int]
@@ -79,6 +80,7 @@ class Settings(NamedTuple):
     batch_pieces: int = 1300
     masked: float = 0.0
     auxiliary_until: float = 1.0
+    until: float = 1.0
 
 
 def read_passages(path: Path, tokenizer: PreTrainedTokenizerFast, scheme: TagScheme) -> list[Passage]:
