@@ -77,8 +77,8 @@ def main(
             parts["spacy_benchmark_speed"] = lambda: spacy_benchmark(packaged, devel)
         for part, measure in parts.items():
             report[part] = measure()
-            measured.write_json(out.with_suffix(".json"), report, "small", packages)
-    measured.write(out, report, "small", as_markdown, packages)
+            measured.write_json(out.with_suffix(".json"), report, "small", packages, of_shape=True)
+    measured.write(out, report, "small", as_markdown, packages, of_shape=True)
     draw(report, out.with_suffix(".png"))
 
 

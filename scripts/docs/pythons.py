@@ -49,7 +49,7 @@ def main(
     for minor in MINORS:
         results[f"3.{minor}"] = result = try_python(minor, [wheel, pipeline])
         msg.info(f"Python 3.{minor}: {result['outcome']}")
-    measured.write(out, {"pythons": results}, "small", as_markdown)
+    measured.write(out, {"pythons": results}, "small", as_markdown, of_shape=True)
     sys.exit(any(result["outcome"] == "failed" for result in results.values()))
 
 

@@ -54,7 +54,7 @@ def main(
         "precision": precision,
         **measure(nlp, texts, {"bundled": BUNDLED, "a million names more": large}, rounds),
     }
-    measured.write(out, report, "small", as_markdown)
+    measured.write(out, report, "small", as_markdown, of_shape=True)
 
 
 def build_large(path: Path) -> dict[str, int]:

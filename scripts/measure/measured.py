@@ -4,11 +4,14 @@ Each JSON file there begins with:
 
 model (str | None): the model that was measured; None for counts of a corpus or of the code.
 weights (str | None): sha256 digest of its weights; for steps of the recipe, of the weights that it led to.
+shape (str): only with figures of time and memory, which other weights of the same shape do not change: sha256
+    digest of names, types and shapes of its tensors.
 machine (str): processor type, number of cores, version of Python.
 versions (dict[str, str]): of the packages that matter, `craftner_spacy` among them.
 """
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import srsly
+from safetensors import safe_open
 from spacy.util import get_package_path, is_package
 
 from craftner_spacy.sources import find_folder
@@ -45,6 +49,21 @@ def weights_digest(model: str) -> str:
     raise FileNotFoundError(f"{folder} has no weights: expected is one of {', '.join(WEIGHTS)}")
 
 
+def shape_digest(model: str) -> str:
+    """The sha256 digest of names, types and shapes of a model's tensors, whatever their values.
+
+    model (str): as for `weights_digest`, with weights in safetensors files.
+    """
+    folder = pipeline_folder(model) or find_folder(model, "main")
+    tensors = {}
+    for file in sorted(folder.rglob("model*.safetensors")):
+        with safe_open(file, framework="numpy") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                tensor = opened.get_slice(name)
+                tensors[name] = [tensor.get_dtype(), tensor.get_shape()]
+    return hashlib.sha256(json.dumps(tensors, sort_keys=True).encode()).hexdigest()
+
+
 def pipeline_folder(model: str) -> Path | None:
     """The folder of a package or of a saved pipeline; None if the name is that of a model alone."""
     if is_package(model):
@@ -52,11 +71,15 @@ def pipeline_folder(model: str) -> Path | None:
     return Path(model) if (Path(model) / "meta.json").is_file() else None
 
 
-def origin(model: str | None, packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
-    """The first fields of a report; the docstring of this module describes them."""
+def origin(model: str | None, packages: Iterable[str] = PACKAGES, of_shape: bool = False) -> dict[str, Any]:
+    """The first fields of a report; the docstring of this module describes them.
+
+    of_shape (bool): whether the figures are of time and memory alone.
+    """
     return {
         "model": model,
         "weights": None if model is None else weights_digest(model),
+        **({"shape": shape_digest(model)} if model is not None and of_shape else {}),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "versions": {name: version(name) for name in packages},
     }
@@ -73,15 +96,20 @@ def measured_on(report: Report) -> str:
 
 
 def write_json(
-    path: Path, report: Report, model: str | None, packages: Iterable[str] = PACKAGES
+    path: Path,
+    report: Report,
+    model: str | None,
+    packages: Iterable[str] = PACKAGES,
+    of_shape: bool = False,
 ) -> dict[str, Any]:
     """Write a report, after the fields of its origin.
 
     path (Path): the file; its folder is made.
     report (Report): fields of the same name replace those of the origin.
+    of_shape (bool): whether the figures are of time and memory alone.
     RETURNS: what was written.
     """
-    complete = {**origin(model, packages), **report}
+    complete = {**origin(model, packages, of_shape), **report}
     path.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(path, complete)
     return complete
@@ -93,9 +121,10 @@ def write(
     model: str | None,
     as_markdown: Callable[[dict[str, Any]], str],
     packages: Iterable[str] = PACKAGES,
+    of_shape: bool = False,
 ) -> None:
     """Write a report to OUT.json, as `write_json` does, and its tables to OUT.md; print the tables."""
-    tables = as_markdown(write_json(out.with_suffix(".json"), report, model, packages))
+    tables = as_markdown(write_json(out.with_suffix(".json"), report, model, packages, of_shape))
     out.with_suffix(".md").write_text(tables, encoding="utf8")
     print(tables)
 

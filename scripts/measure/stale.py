@@ -53,10 +53,10 @@ def find_stale(root: Path) -> Iterator[Stale]:
 
     root (Path): the checkout.
     """
-    digest = measured.weights_digest(str(root / SHIPPED))
+    digest, shape = (of(str(root / SHIPPED)) for of in (measured.weights_digest, measured.shape_digest))
     for name, command in commands(root).items():
         path = root / "metrics" / f"{name}.json"
-        if path.is_file() and (reason := reason_of(srsly.read_json(path), digest, root)):
+        if path.is_file() and (reason := reason_of(srsly.read_json(path), digest, shape, root)):
             yield Stale(name, reason, command)
 
 
@@ -71,12 +71,15 @@ def commands(root: Path) -> dict[str, str]:
     return made | MAKE_TARGETS
 
 
-def reason_of(report: dict[str, Any], digest: str, root: Path) -> str | None:
+def reason_of(report: dict[str, Any], digest: str, shape: str, root: Path) -> str | None:
     """Why the figures of a report are stale; None if they are not.
 
-    digest (str): sha256 of the shipped weights.
+    digest, shape (str): of the shipped weights; see `measured`.
     """
-    if report["weights"] not in (None, digest):
+    if "shape" in report:
+        if report["shape"] != shape:
+            return f"of weights of another shape ({report['shape'][:12]}, shipped are {shape[:12]})"
+    elif report["weights"] not in (None, digest):
         return f"of other weights ({report['weights'][:12]}, shipped are {digest[:12]})"
     if "survivors" in report and (gone := gone_names(report, root)):
         return f"names what is not in the package any more: {', '.join(gone)}"

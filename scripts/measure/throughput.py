@@ -49,7 +49,7 @@ def main(
         sets["articles, a folder of text"] = measure(nlp, texts, folder, rounds)
         sets["abstracts, JSON Lines"] = measure(nlp, pieces, lines, rounds)
     report = {"rounds": rounds, "sets": sets, "load_average": round(os.getloadavg()[0], 2)}
-    measured.write(out, report, model, as_markdown)
+    measured.write(out, report, model, as_markdown, of_shape=True)
     slow = [name for name, row in sets.items() if row["share"]["wall"] < MIN_SHARE]
     if slow:
         msg.fail(f"less than {MIN_SHARE:.0%} of the speed of nlp.pipe: {'; '.join(slow)}", exits=1)

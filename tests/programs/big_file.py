@@ -100,7 +100,7 @@ def main(
             "resume": second._asdict(),
             "broken": broken,
         }
-    measured.write(out, report, "small", as_markdown)
+    measured.write(out, report, "small", as_markdown, of_shape=True)
     if broken:
         sys.exit(f"big file: {'; '.join(broken)}")
 

@@ -62,7 +62,7 @@ def main(
             "counts": counts,
             "broken": broken_limits(citations, runs, counts),
         }
-    measured.write(out, report, "small", as_markdown)
+    measured.write(out, report, "small", as_markdown, of_shape=True)
     if report["broken"]:
         sys.exit(f"a day of PubMed: {'; '.join(report['broken'])}")
 

@@ -7,10 +7,12 @@ from typing import Any
 import big_file
 import document
 import measured
+import numpy as np
 import pubmed_day
 import pytest
 import srsly
 import stale
+from safetensors.numpy import save_file
 from stale import find_stale, gone_names, reason_of
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +20,8 @@ METRICS = ROOT / "metrics"
 REPORTS: dict[str, dict[str, Any]] = {path.stem: srsly.read_json(path) for path in METRICS.glob("*.json")}
 CARD = ROOT / "craftner_spacy" / "small" / "MODEL_CARD.md"
 PAGES = [ROOT / "README.md", CARD, *sorted((ROOT / "docs").rglob("*.md"))]
-SHIPPED = measured.weights_digest(str(ROOT / "craftner_spacy" / "small"))
+SMALL = str(ROOT / "craftner_spacy" / "small")
+SHIPPED, SHAPE = measured.weights_digest(SMALL), measured.shape_digest(SMALL)
 
 
 def quoted(page: Path) -> set[str]:
@@ -42,7 +45,7 @@ def test_each_report_tells_weights_and_version(name: str) -> None:
 def test_quoted_figures_are_not_stale(page: Path) -> None:
     names = quoted(page)
     assert names <= set(REPORTS), "quotes a file that is not there"
-    reasons = {name: reason_of(REPORTS[name], SHIPPED, ROOT) for name in sorted(names)}
+    reasons = {name: reason_of(REPORTS[name], SHIPPED, SHAPE, ROOT) for name in sorted(names)}
     assert {name: reason for name, reason in reasons.items() if reason} == {}, "run `make measure`"
 
 
@@ -77,10 +80,27 @@ def test_each_report_has_a_command() -> None:
 
 
 def test_a_report_of_other_weights_is_stale() -> None:
-    assert reason_of({"weights": SHIPPED}, SHIPPED, ROOT) is None
-    assert reason_of({"weights": None}, SHIPPED, ROOT) is None
-    reason = reason_of({"weights": "0" * 64}, SHIPPED, ROOT)
+    assert reason_of({"weights": SHIPPED}, SHIPPED, SHAPE, ROOT) is None
+    assert reason_of({"weights": None}, SHIPPED, SHAPE, ROOT) is None
+    reason = reason_of({"weights": "0" * 64}, SHIPPED, SHAPE, ROOT)
     assert reason == f"of other weights (000000000000, shipped are {SHIPPED[:12]})"
+
+
+def test_a_report_of_time_is_stale_if_the_shape_is_another() -> None:
+    assert reason_of({"weights": "0" * 64, "shape": SHAPE}, SHIPPED, SHAPE, ROOT) is None
+    reason = reason_of({"weights": SHIPPED, "shape": "0" * 64}, SHIPPED, SHAPE, ROOT)
+    assert reason == f"of weights of another shape (000000000000, shipped are {SHAPE[:12]})"
+
+
+def test_the_shape_is_that_of_the_tensors_and_not_of_their_values(tmp_path: Path) -> None:
+    tensors = {"a": np.zeros((2, 3), dtype=np.float16), "b": np.zeros(4, dtype=np.float32)}
+    digests = []
+    for changed in ({}, {"a": np.ones((2, 3), dtype=np.float16)}, {"a": np.zeros((3, 2), dtype=np.float16)}):
+        save_file(tensors | changed, tmp_path / "model.safetensors")
+        digests.append(measured.shape_digest(str(tmp_path)))
+    assert digests[0] == digests[1] != digests[2]
+    assert measured.origin(SMALL, of_shape=True)["shape"] == SHAPE
+    assert "shape" not in measured.origin(SMALL)
 
 
 def test_a_report_of_mutants_is_stale_if_a_name_is_gone() -> None:
@@ -102,7 +122,7 @@ def test_a_report_of_mutants_is_stale_if_a_name_is_gone() -> None:
         "windows.open_windows",
     ]
     assert gone_names(report, ROOT) == gone
-    reason = reason_of(report, SHIPPED, ROOT)
+    reason = reason_of(report, SHIPPED, SHAPE, ROOT)
     assert reason == f"names what is not in the package any more: {', '.join(gone)}"
 
 
