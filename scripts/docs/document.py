@@ -18,6 +18,7 @@ from craftner_spacy.labels import GLOSSARY
 
 sys.path.insert(1, str(Path(__file__).parents[1] / "measure"))
 sys.path.insert(2, str(Path(__file__).parents[2] / "benchmarks"))
+import ablation
 import alignment
 import compare
 import engines
@@ -164,6 +165,7 @@ def speed(report: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "ablation": ablation.as_markdown,
     "alignment": alignment.as_markdown,
     "engines": engines.as_markdown,
     "linking": linking_page.as_markdown,

@@ -1,6 +1,6 @@
 """Compare models by the model card's metrics: the steps of the recipe, and the seeds of each step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Any
@@ -30,11 +30,11 @@ def main(
     measured.write(out, report, shipped, as_markdown)
 
 
-def measure(model: Path, corpus: Path) -> Scores:
+def measure(model: Path, corpus: Path, splits: Sequence[str] = SPLITS) -> Scores:
     """The figures of one model for each split, and F1 of Protein, the label with the lowest scores."""
     nlp = load(str(model))
     figures = {}
-    for split in SPLITS:
+    for split in splits:
         scores = seqeval_scores(predict(nlp, corpus / "iob" / f"{split}.spacy", keep_tokens=True))
         figures[split] = {name: scores[name] for name in FIGURES}
         figures[split]["protein_f1"] = scores["per_label"]["Protein"]["f1"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import measured
 import typer
+from published import PUBLISHED_OUTSIDE
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from tables import page, percent, table
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 sys.path.insert(1, str(Path(__file__).parents[1] / "recipe"))
 from annotated_texts import AnnotatedText, read_pubtator
-from ensemble import Ensemble
+from ensemble import Ensemble, parse_model
 from reserved import read_held_out, reserved
 
 Span = tuple[int, int]
@@ -69,13 +70,22 @@ def main(
     """Measure MODELS, together, on the documents of CORPORA that are reserved for it."""
     if part not in ("dev", "test"):
         raise typer.BadParameter(f"part = {part!r}: allowed are dev and test")
+    report = {**ensemble_origin(models), "part": part, "pairs": measure(models, corpora, part)}
+    measured.write(out, report, parse_model(models[0])[0], as_markdown)
+
+
+def measure(models: Sequence[str], corpora: Path, part: str) -> list[dict[str, Any]]:
+    """A row for each of `PAIRS` of which the part has documents: the fields of the pair, and scores.
+
+    models: their names, as `Ensemble` reads them.
+    """
     ensemble, held_out = Ensemble(models), read_held_out(corpora)
     texts = {
         name: reserved(name, read_pubtator(corpora / f"{name}.PubTator"), held_out, part)
         for name in dict.fromkeys(pair.corpus for pair in PAIRS)
     }
     predicted = {name: predict(ensemble, of_file) for name, of_file in tqdm(texts.items(), unit="corpus")}
-    rows = [
+    return [
         {
             **pair._asdict(),
             "documents": len({text.id for text in texts[pair.corpus]}),
@@ -86,13 +96,11 @@ def main(
         for pair in PAIRS
         if texts[pair.corpus]
     ]
-    report = {**ensemble_origin(ensemble, models), "part": part, "pairs": rows}
-    measured.write(out, report, ensemble.names[0], as_markdown)
 
 
-def ensemble_origin(ensemble: Ensemble, models: Sequence[str]) -> dict[str, Any]:
+def ensemble_origin(models: Sequence[str]) -> dict[str, Any]:
     """The fields `model` and `weights` of a report. For several models the digest is one of all digests."""
-    digests = [measured.weights_digest(name) for name in ensemble.names]
+    digests = [measured.weights_digest(parse_model(model)[0]) for model in models]
     whole = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     return {"model": " + ".join(models), "weights": digests[0] if len(digests) == 1 else whole}
 
@@ -177,6 +185,15 @@ def as_markdown(report: dict[str, Any]) -> str:
         "enough. In percent. Only recall is shown where the corpus does not annotate all that our label "
         "means. A predicted entity that overlaps only a family of genes or a domain is not counted.",
         table(header, rows),
+        "For comparison, F1 that others published, on other documents and with training data of the same "
+        "guidelines:",
+        table(
+            ["model", "corpus", "entities", "F1"],
+            [
+                [f"[{row.name}]({row.url})", row.corpus, row.entities, percent(row.f1)]
+                for row in PUBLISHED_OUTSIDE
+            ],
+        ),
         measured.measured_on(report),
     )
 

@@ -1,4 +1,4 @@
-"""Figures that others published for the same labels and the same splits."""
+"""Figures that others published: for the same labels and splits, and for corpora of other guidelines."""
 
 from typing import NamedTuple
 
@@ -15,6 +15,21 @@ class Published(NamedTuple):
     name: str
     url: str
     figures: dict[str, float]
+
+
+class PublishedOutside(NamedTuple):
+    """What the authors of a model published for a corpus of other guidelines than CRAFT's.
+
+    name, url (str): of the model, and where the figure is from.
+    corpus, entities (str): what was measured.
+    f1 (float): in [0, 1].
+    """
+
+    name: str
+    url: str
+    corpus: str
+    entities: str
+    f1: float
 
 
 PUBLISHED: dict[str, list[Published]] = {
@@ -35,3 +50,10 @@ PUBLISHED: dict[str, list[Published]] = {
         Published("scispaCy 0.5.4, en_ner_craft_md", "https://allenai.github.io/scispacy", {"f1": 0.780}),
     ],
 }
+
+AIONER = ("AIONER, Luo et al. 2023, table 2", "https://doi.org/10.1093/bioinformatics/btad310")
+PUBLISHED_OUTSIDE = (
+    PublishedOutside(*AIONER, "BioRED test", "genes", 0.9240),
+    PublishedOutside(*AIONER, "BioRED test", "species", 0.9750),
+    PublishedOutside(*AIONER, "BioRED test", "chemicals", 0.9098),
+)

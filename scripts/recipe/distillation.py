@@ -4,7 +4,7 @@ pseudo-label   soft labels for the words of the outside corpora: the weighted me
 distil         train a student on CRAFT and on these soft labels
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,14 @@ import numpy as np
 import typer
 from ensemble import MAX_DOCS, Ensemble
 from evidence import Weights, add_evidence, marked_entities
-from label_meanings import COMPLETE, MEANINGS, excluded_labels, normalize_case, unannotated_texts
+from label_meanings import (
+    COMPLETE,
+    MEANINGS,
+    SAME_BORDERS,
+    excluded_labels,
+    normalize_case,
+    unannotated_texts,
+)
 from passages import MAIN_TASK, Passage, Settings
 from small_model import SCHEME, SOFT_LABELS_TASK, craft_passages, train_model
 from spacy.tokens import Doc, DocBin
@@ -26,6 +33,18 @@ from craftner_spacy.folders import load_folder
 from craftner_spacy.labels import LABELS
 from craftner_spacy.sources import find_folder
 from craftner_spacy.wordpieces import split_texts
+
+CORPORA = (
+    "BC2GM",
+    "BC5CDR",
+    "BioRED_TrainDev",
+    "GNormPlus_Train",
+    "NLMchem_Test",
+    "NLMgene_Train",
+    "SPECIES_Train",
+    "linnaeus",
+)
+"""The outside corpora that the student reads, unless others are named."""
 
 app = typer.Typer(pretty_exceptions_enable=False)
 Corpus = Annotated[
@@ -71,8 +90,11 @@ def distil(
     seed: Annotated[int, typer.Option(help="of windows, their order and dropout")] = 1,
     marked: Annotated[float, typer.Option(help="weight of entities that the teachers do not predict")] = 0.0,
     unmarked: Annotated[float, typer.Option(help="weight against entities that annotators left out")] = 0.0,
+    borders: Annotated[float, typer.Option(help="weight of their borders where the teachers' differ")] = 0.0,
     craft_passes: Annotated[int, typer.Option(help="epochs of CRAFT, with both of its texts")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="its maximum")] = 2e-4,
+    corpora: Annotated[str, typer.Option(help="the outside corpora, comma-separated")] = ",".join(CORPORA),
+    corpora_passes: Annotated[int, typer.Option(help="epochs of the outside corpora")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="its maximum")] = 1.5e-4,
     masked: Annotated[float, typer.Option(help="share of the wordpieces that are masked in training")] = 0.1,
 ) -> None:
     """Train the model START on CRAFT, and on the outside corpora with the soft labels of `pseudo-label`.
@@ -84,19 +106,20 @@ def distil(
     """
     folder = find_folder(start, "main")
     tokenizer = load_folder(folder, LABELS).tokenizer
+    weights = Weights(marked, unmarked, borders)
     passages = {
         MAIN_TASK: craft_passages(corpus, tokenizer),
-        SOFT_LABELS_TASK: list(soft_passages(corpus, soft_labels, tokenizer, Weights(marked, unmarked))),
+        SOFT_LABELS_TASK: list(soft_passages(corpus, soft_labels, tokenizer, weights, corpora.split(","))),
     }
-    passes = {MAIN_TASK: craft_passes, SOFT_LABELS_TASK: 1}
+    passes = {MAIN_TASK: craft_passes, SOFT_LABELS_TASK: corpora_passes}
     settings = Settings(passes, seed, learning_rate, masked=masked)
     train_model(folder, tokenizer, passages, {}, settings, out)
 
 
-def outside_files(corpus: Path) -> list[Path]:
-    """The files of the outside corpora. Exits if there are none."""
+def outside_files(corpus: Path, names: Sequence[str] = CORPORA) -> list[Path]:
+    """The files of those of some outside corpora that are there. Exits if there are none."""
     folder = corpus / "outside"
-    files = sorted(folder.glob("*.spacy"))
+    files = [path for name in names if (path := folder / f"{name}.spacy").exists()]
     if not files:
         msg.fail(f"{folder} has no corpus: run `spacy project run outside-corpora`", exits=1)
     return files
@@ -108,7 +131,11 @@ def read_docs(path: Path) -> list[Doc]:
 
 
 def soft_passages(
-    corpus: Path, soft_labels: Path, tokenizer: PreTrainedTokenizerFast, weights: Weights
+    corpus: Path,
+    soft_labels: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    weights: Weights,
+    names: Sequence[str] = CORPORA,
 ) -> Iterator[Passage]:
     """The passages of the outside corpora, with soft labels in place of the tags.
 
@@ -118,7 +145,7 @@ def soft_passages(
     RAISES: ValueError if the soft labels are of another number of words.
     """
     craft_docs = read_docs(corpus / "train.spacy")
-    for file in outside_files(corpus):
+    for file in outside_files(corpus, names):
         path = soft_labels / f"{file.stem}.npy"
         if not path.exists():
             msg.warn(f"{path} is missing: {file.stem} is skipped")
@@ -134,9 +161,10 @@ def soft_passages(
         wanted = {normalize_case(ent.text) for doc in docs for ent in doc.ents if ent.label_ in meanings}
         unannotated = unannotated_texts(wanted, craft_docs) if weights.marked else set()
         excluded, complete = excluded_labels(meanings), COMPLETE.get(file.stem, ())
+        of_file = weights if file.stem in SAME_BORDERS else weights._replace(borders=0.0)
         for doc, text, of_doc in zip(docs, texts, np.split(probabilities, ends[:-1]), strict=True):
             entities = marked_entities(doc, text.word_chars, meanings, unannotated)
-            tags = add_evidence(of_doc.astype(np.float32), entities, SCHEME, excluded, complete, weights)
+            tags = add_evidence(of_doc.astype(np.float32), entities, SCHEME, excluded, complete, of_file)
             yield Passage(text.ids, text.word_pieces, tags.astype(np.float16))
 
 

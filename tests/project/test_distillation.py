@@ -1,8 +1,11 @@
 """Base model, ensembles, soft labels and distillation, and their measurement, on a few sentences."""
 
+from itertools import combinations
 from pathlib import Path
 
+import ablation
 import base_model
+import compare
 import distillation
 import mixtures
 import multitask
@@ -17,8 +20,9 @@ from annotated_texts import AnnotatedText
 from ensemble import Ensemble
 from evidence import Weights
 from passages import MAIN_TASK, Passage, Settings, plan
+from reserved import part_of
 from safetensors.torch import load_file
-from tiny_corpus import write_recipe_corpus
+from tiny_corpus import CRAFT, write_recipe_corpus
 from tiny_models import make_tiny_model
 from transformers import AutoTokenizer
 
@@ -143,6 +147,19 @@ def test_a_base_model_is_trained_and_a_stopped_one_unpacked(
     assert isinstance(nlp("mouse Pax6 in the retina").ents, tuple)
 
 
+def test_a_training_can_end_early_and_is_then_fine_tuned(
+    encoder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_model, "PASSES", {"BC2GM": 4, MAIN_TASK: 4})
+    base_model.train_base(str(encoder), corpus, tmp_path / "transfer", until=0.5)
+    base_model.train_base(str(encoder), corpus, tmp_path / "whole")
+    base_model.finetune(tmp_path / "transfer", corpus, tmp_path / "base")
+    names = ("transfer", "whole", "base")
+    weights = [load_file(tmp_path / name / "model.safetensors")["classifier.weight"] for name in names]
+    assert not any(torch.equal(one, two) for one, two in combinations(weights, 2))
+    assert srsly.read_json(tmp_path / "transfer" / "training.json")["until"] == 0.5
+
+
 def test_auxiliary_tasks_end_before_the_main_task() -> None:
     ends = np.arange(1, 61)
     passage = Passage(np.arange(60), np.stack([ends - 1, ends], axis=1), np.zeros(60, dtype=np.int64))
@@ -195,6 +212,33 @@ def test_models_are_measured_on_reserved_documents(
     assert srsly.read_json(tmp_path / "dev.json")["pairs"] == []
     with pytest.raises(outside.typer.BadParameter, match="part = 'all': allowed are dev and test"):
         outside.main(tmp_path, teachers[:1], tmp_path / "all", part="all")
+
+
+def test_an_ablation_has_a_row_for_each_student(
+    teachers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_recipe_corpus(tmp_path / "corpus", {"iob/devel": CRAFT})
+    (tmp_path / "held-out.txt").write_text("")
+    number = next(n for n in range(99) if part_of(str(n)) == "dev")
+    text = f"{number}|t|Pax6 of a mouse.\n{number}|a|\n{number}\t0\t4\tPax6\tGene\t1\n"
+    (tmp_path / "GNormPlus_Train.PubTator").write_text(text)
+    pairs = (outside.LabelPair("GNormPlus_Train", "Gene", "Protein"),)
+    monkeypatch.setattr(outside, "PAIRS", pairs)
+    monkeypatch.setattr(ablation, "GENES", [("GNormPlus_Train", "Protein")])
+    monkeypatch.setattr(ablation, "RECALLS", [("GNormPlus_Train", "Protein")])
+    folders = [Path(name) for name in teachers]
+    ablation.main(corpus, tmp_path, folders, tmp_path / "ablation", teachers[1])
+    report = srsly.read_json(tmp_path / "ablation.json")
+    assert report["weights"] == outside.measured.weights_digest(teachers[1])
+    assert list(report["models"]) == ["teacher-1", "teacher-2"]
+    figures = report["models"]["teacher-1"]
+    devel = compare.measure(folders[0], corpus, ["devel"])
+    assert figures["devel"] == devel
+    exact = figures["outside"][0]["exact"]
+    assert exact == outside.measure(teachers[:1], tmp_path, "dev")[0]["exact"]
+    row = [devel["devel"]["f1"], devel["devel"]["protein_f1"], exact["f1"], exact["recall"]]
+    cells = " | ".join(ablation.percent(figure) for figure in row)
+    assert f"| teacher-1 | {cells} |" in (tmp_path / "ablation.md").read_text()
 
 
 def test_mixtures_have_a_row_for_each_weight_and_read_kept_probabilities(
