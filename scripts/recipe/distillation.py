@@ -117,7 +117,9 @@ def distil(
 
 
 def outside_files(corpus: Path, names: Sequence[str] = CORPORA) -> list[Path]:
-    """The files of those of some outside corpora that are there. Exits if there are none."""
+    """The files of those of some outside corpora that are there. Exits if there is none, or no such name."""
+    if unknown := sorted(set(names) - set(MEANINGS)):
+        msg.fail(f"--corpora {','.join(unknown)}: allowed are {', '.join(sorted(MEANINGS))}", exits=1)
     folder = corpus / "outside"
     files = [path for name in names if (path := folder / f"{name}.spacy").exists()]
     if not files:

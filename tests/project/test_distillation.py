@@ -123,6 +123,14 @@ def test_a_student_is_trained_on_soft_labels_with_evidence_in_them(
     assert not torch.equal(one, two)
 
 
+def test_a_corpus_that_does_not_exist_is_an_error(
+    encoder: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        distillation.distil(str(encoder), corpus, tmp_path, tmp_path / "student", corpora="BC2GM,BC2GN")
+    assert "--corpora BC2GN: allowed are BC2GM, BC5CDR" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_base_model_is_trained_and_a_stopped_one_unpacked(
     encoder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
