@@ -10,11 +10,11 @@ import typer
 from compare import Scores, measure
 from tables import page, percent, table
 
-Recall = tuple[str, str]
+Pair = tuple[str, str]
 """A corpus and one of our labels."""
 
-GENES: Sequence[Recall] = (("GNormPlus_Train", "Protein"), ("NLMgene_Train", "Protein"))
-RECALLS: Sequence[Recall] = (
+GENES: Sequence[Pair] = (("GNormPlus_Train", "Protein"), ("NLMgene_Train", "Protein"))
+RECALLS: Sequence[Pair] = (
     ("SPECIES_Train", "Taxon"),
     ("BioRED_TrainDev", "Chemical"),
     ("NLMchem_Test", "Chemical"),

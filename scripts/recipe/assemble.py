@@ -33,6 +33,7 @@ CONCEPTS: list[dict[str, str]] = [
     }
 ]
 """Of the knowledge base that goes with the pipeline."""
+MPNET = "sentence-transformers/all-mpnet-base-v2"
 
 
 class Package(NamedTuple):
@@ -53,6 +54,18 @@ PACKAGES: dict[str, Package] = {
                 "url": "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
                 "license": "Apache-2.0",
                 "author": "sentence-transformers",
+            }
+        ],
+    ),
+    "craft_ner_md": Package(
+        MPNET,
+        "Six biomedical entity types of the CRAFT corpus, by the base model (MPNet, 12 layers).",
+        [
+            {
+                "name": MPNET.partition("/")[2],
+                "url": f"https://huggingface.co/{MPNET}",
+                "license": "Apache-2.0",
+                "author": MPNET.partition("/")[0],
             }
         ],
     ),

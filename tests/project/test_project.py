@@ -410,7 +410,7 @@ def test_variables_choose_another_model(project_folder: Path) -> None:
     project = load_project_config(project_folder, overrides=overrides)
     [package] = [command for command in project["commands"] if command["name"] == "package"]
     assert "biobert training/craft_ner_trf --package-name craft_ner_trf" in package["script"][0]
-    assert set(assemble.PACKAGES) == {"craft_ner_sm", "craft_ner_trf"}
+    assert set(assemble.PACKAGES) == {"craft_ner_sm", "craft_ner_md", "craft_ner_trf"}
 
 
 @pytest.fixture
